@@ -1,0 +1,58 @@
+"""What can be wrong with the data, by name.
+
+Every message says what is wrong, how many times, which ones come first, and what to do.
+The command line shows the message alone and ends with code 2.
+"""
+
+from collections.abc import Iterable
+
+
+class NeedsallocError(Exception):
+    """Any fault that the user can put right; the parent of all the others."""
+
+
+class InputFileError(NeedsallocError):
+    """A file that cannot be read, or that is another file than the one expected."""
+
+
+class MissingColumnError(InputFileError):
+    """A file without a column that its reader needs."""
+
+
+class InvalidValueError(NeedsallocError):
+    """Values that cannot be: negative or non-numeric counts, a code given twice."""
+
+
+class VintageError(NeedsallocError):
+    """Areas of two census vintages mixed, or a best-fit lookup where an exact one is needed."""
+
+
+class UnknownCodeError(NeedsallocError):
+    """A code that the data at hand do not hold: an ICB, a team, a practice, an area."""
+
+
+class PlanError(NeedsallocError):
+    """A plan file with a misspelt key, a missing section or a value outside its choices."""
+
+
+class ReferenceTableError(NeedsallocError):
+    """A published table that is not there, has changed, or is asked for a day before its first."""
+
+
+class FormulaError(NeedsallocError):
+    """A need formula used outside what it was fitted for, or without a term that it needs."""
+
+
+class AllocationError(NeedsallocError):
+    """A total, step or set of limits that no allocation can meet."""
+
+
+class OutputError(NeedsallocError):
+    """An output folder that cannot be written, or that must not be overwritten."""
+
+
+def first_few(values: Iterable[object], n: int = 5) -> str:
+    """The first `n` values for a message, and how many more there are."""
+    listed = [str(value) for value in values]
+    shown = ", ".join(listed[:n])
+    return f"{shown} and {len(listed) - n:,} more" if len(listed) > n else shown

@@ -1,0 +1,1 @@
+"""Arrays in, arrays or a frozen record out; numpy and scipy only."""
