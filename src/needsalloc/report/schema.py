@@ -1,0 +1,288 @@
+"""What every column means, in the words of the people who will read it.
+
+The workbook's data dictionary, its number formats and the page's tables all come from here, so that a
+column has one label, one unit and one definition wherever it is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from numbers import Real
+from typing import Literal
+
+import pandas as pd
+
+from needsalloc.errors import OutputError
+from needsalloc.report.bundle import TABLES, Bundle
+
+Form = Literal["text", "number", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one column is shown: `decimals` are those of the display, full precision stays beneath."""
+
+    label: str
+    unit: str
+    meaning: str
+    form: Form = "number"
+    decimals: int = 0
+    signed: bool = False
+
+    @property
+    def excel_format(self) -> str:
+        """Number format of a spreadsheet cell; Excel rounds half up when it shows a number."""
+        if self.form == "text":
+            return "@"
+        plain = ("#,##0" if self.form == "number" else "0") + ("." + "0" * self.decimals) * bool(
+            self.decimals
+        )
+        plain += "%" * (self.form == "percent")
+        return f"+{plain};-{plain};{plain}" if self.signed else plain
+
+    def show(self, value: object) -> str:
+        """The value as it is printed on the page: rounded half up, an en dash where there is none."""
+        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+            return "–"
+        if self.form == "text" or not isinstance(value, Real):
+            return str(value)
+        scaled = Decimal(str(value)) * (100 if self.form == "percent" else 1)
+        rounded = scaled.quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP)
+        sign = "−" if rounded < 0 else "+" if self.signed and rounded > 0 else ""
+        return f"{sign}{abs(rounded):,}" + "%" * (self.form == "percent")
+
+
+def _text(label: str, meaning: str) -> Column:
+    return Column(label, "text", meaning, "text")
+
+
+_TEAM = _text("Team", "Code of the team. “U” is the group of practices without a PCN.")
+_LSOA11 = _text("Area (LSOA 2011)", "Lower layer super output area of the 2011 census.")
+_LSOA21 = _text("Area (LSOA 2021)", "Lower layer super output area of the 2021 census.")
+_NEED_INDEX = Column(
+    "Need index ({base_name} = 1)",
+    "ratio",
+    "Expected use for each adult, divided by that of {base_name}. At 1.20 an adult here is expected to need "
+    "20% more contacts than the average adult of {base_name}, with the same supply.",
+    decimals=2,
+)
+
+_ALLOCATION: dict[str, Column] = {
+    "team": _TEAM,
+    "team_name": _text("Team name", "Name of the team as published, or as the planner gave it."),
+    "icb": _text("ICB", "Integrated care board of most of the team's patients."),
+    "registered": Column(
+        "Registered people", "people", "People of all ages on the lists of the team's practices."
+    ),
+    "resident": Column(
+        "Resident people",
+        "people",
+        "People of all ages living in the areas, shared among teams as the areas' patients are.",
+    ),
+    "registered_adults": Column("Registered adults", "people", "Registered people aged 18 and over."),
+    "resident_adults": Column("Resident adults", "people", "Resident people aged 18 and over."),
+    "weighted_population": Column(
+        "Weighted population",
+        "people",
+        "Adults multiplied by their need index: the number of average adults who would have the same need.",
+    ),
+    "target_share": Column(
+        "Target share", "share", "The team's part of all weighted population: its fair share.", "percent", 2
+    ),
+    "target": Column(
+        "Target", "{unit}", "Fair share of the total, before rounding to whole steps.", decimals=2
+    ),
+    "posts": Column(
+        "Posts in this plan",
+        "{unit}",
+        "Fair share rounded to steps of {step}, so that the total is kept exactly.",
+    ),
+    "current": Column("Posts now", "{unit}", "In place now, as the planner gave it.", decimals=1),
+    "distance_from_target": Column(
+        "Distance from target",
+        "share",
+        "Posts now divided by target, less 1. Below zero the team has less than its fair share.",
+        "percent",
+        1,
+        signed=True,
+    ),
+    "change": Column("Change", "{unit}", "Posts in this plan less posts now.", decimals=1, signed=True),
+}
+
+_NEED: dict[str, Column] = {
+    "lsoa11": _LSOA11,
+    "lsoa21": _LSOA21,
+    "imd_score": Column(
+        "Deprivation score", "score", "Index of Multiple Deprivation; higher is more deprived.", decimals=2
+    ),
+    "deprivation_decile": Column(
+        "Deprivation decile", "1 to 10", "National tenth of deprivation; 1 is the most deprived."
+    ),
+    "registered": Column("Registered people", "people", "Patients of any practice who live in the area."),
+    "resident": Column("Resident people", "people", "People of all ages living in the area."),
+    "adults": Column("Adults", "people", "People aged 18 and over, on whom need is based."),
+    "expected_use": Column(
+        "Expected use",
+        "contacts per adult and year",
+        "Contacts that the need formula expects, supply held the same.",
+        decimals=2,
+    ),
+    "weighted_population": _ALLOCATION["weighted_population"],
+}
+
+_COVERAGE: dict[str, Column] = {
+    "group": _text("Group", "Who is counted in this row, and why they are told apart."),
+    "practices": Column("Practices", "practices", "Practices with patients in this group."),
+    "areas": Column("Areas", "areas", "Areas with patients in this group."),
+    "patients": Column("Patients", "people", "Registered patients in this group."),
+    "share": Column("Share of patients", "share", "Part of all registered patients read.", "percent", 2),
+}
+
+
+def _share_of(what: str, meaning: str) -> Column:
+    return Column(f"Share of {what}", "share", meaning, "percent", 1)
+
+
+_EQUITY: dict[str, Column] = {
+    "deprivation_fifth": _text(
+        "Deprivation fifth",
+        "Areas ranked by deprivation and cut into fifths by national rank; 1 is the most deprived.",
+    ),
+    "people": Column("Adults", "people", "Adults living in the fifth's areas."),
+    "areas": Column("Areas", "areas", "Areas in the fifth."),
+    "weighted_population": _ALLOCATION["weighted_population"],
+    "current": _ALLOCATION["current"],
+    "target": _ALLOCATION["target"],
+    "posts": replace(
+        _ALLOCATION["posts"], meaning="Posts in this plan, each team's spread over its areas by need."
+    ),
+    "change": _ALLOCATION["change"],
+    "share_of_people": _share_of("adults", "The fifth's part of all adults."),
+    "share_of_need": _share_of("need", "The fifth's part of all expected use."),
+    "share_of_current": _share_of(
+        "posts now", "The fifth's part of the posts now, each team's spread by need."
+    ),
+    "share_of_target": _share_of("target", "The fifth's part of all targets, each team's spread by need."),
+    "share_of_posts": _share_of(
+        "posts in this plan", "The fifth's part of the posts in this plan, spread by need."
+    ),
+    "need_index_crude": Column(
+        "Need index, as it is",
+        "ratio",
+        "Mean need index of the fifth's adults, with the ages they have.",
+        decimals=2,
+    ),
+    "need_index_age_standardised": Column(
+        "Need index, ages made equal",
+        "ratio",
+        "Mean need index if every fifth had the same mix of ages: what is left is not age.",
+        decimals=2,
+    ),
+    "posts_per_10000_adults": Column(
+        "Posts in this plan per 10,000 adults",
+        "{unit} per 10,000 adults",
+        "Posts in this plan by adults.",
+        decimals=2,
+    ),
+    "current_per_10000_adults": Column(
+        "Posts now per 10,000 adults", "{unit} per 10,000 adults", "Posts now by adults.", decimals=2
+    ),
+    "posts_per_10000_weighted": Column(
+        "Posts in this plan per 10,000 weighted population",
+        "{unit} per 10,000 weighted population",
+        "Posts in this plan by weighted population: equal everywhere when posts follow need exactly.",
+        decimals=2,
+    ),
+    "current_per_10000_weighted": Column(
+        "Posts now per 10,000 weighted population",
+        "{unit} per 10,000 weighted population",
+        "Posts now by weighted population.",
+        decimals=2,
+    ),
+}
+
+_FLOWS: dict[str, Column] = {
+    "lsoa11": _LSOA11,
+    "lsoa21": _LSOA21,
+    "team": _TEAM,
+    "registered": Column(
+        "Registered people", "people", "People who live in the area and are registered with the team."
+    ),
+    "resident_share": Column(
+        "Share of the area",
+        "share",
+        "Of the area's registered people, the part with this team.",
+        "percent",
+        1,
+    ),
+    "patient_share": Column(
+        "Share of the team", "share", "Of the team's patients, the part living in this area.", "percent", 2
+    ),
+}
+
+_COLUMNS: Mapping[str, dict[str, Column]] = {
+    "allocation": _ALLOCATION,
+    "need": _NEED,
+    "coverage": _COVERAGE,
+    "equity": _EQUITY,
+    "flows": _FLOWS,
+}
+
+TITLES: Mapping[str, str] = {
+    "allocation": "Allocation: one row for each team",
+    "need": "Need: one row for each area",
+    "coverage": "Coverage: who is counted, who is not, and why",
+    "equity": "Equity: one row for each fifth of deprivation, the most deprived first",
+    "flows": "Flows: which team the people of each area are registered with",
+}
+
+
+def decimals_of(step: float) -> int:
+    """Decimals that a step of posts needs: 0 for 1, 1 for 0.1 and 0.5, 2 for 0.25."""
+    exponent = Decimal(repr(step)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def column(bundle: Bundle, table: str, name: str) -> Column:
+    """How a column of a table is shown in this run.
+
+    Raises
+    ------
+    OutputError
+        The column is not described: nothing may be shown that a reader cannot look up.
+    """
+    known = _COLUMNS[table]
+    found = known.get(name) or (_NEED_INDEX if name.startswith("need_index_") else None)
+    if found is None:
+        raise OutputError(
+            f"Column “{name}” of the {table} table is not described in report/schema.py. "
+            f"Described are: {', '.join(known)}. Describe it there, or leave it out of the table."
+        )
+    other_base = name.removeprefix("need_index_").replace("_", " ")
+    base_name = bundle.base_name if name == bundle.need_index else other_base
+    words = {"unit": bundle.unit, "step": f"{bundle.step:g}", "base_name": base_name}
+    decimals = found.decimals
+    if name == "posts":
+        decimals = decimals_of(bundle.step)
+    elif name in ("current", "change"):
+        decimals = max(decimals, decimals_of(bundle.step))
+    return replace(
+        found,
+        label=found.label.format(**words),
+        unit=found.unit.format(**words),
+        meaning=found.meaning.format(**words),
+        decimals=decimals,
+    )
+
+
+def columns(bundle: Bundle, table: str) -> dict[str, Column]:
+    """Every column of a table in its order, described for this run."""
+    return {str(name): column(bundle, table, str(name)) for name in bundle.table(table).columns}
+
+
+def dictionary(bundle: Bundle) -> list[tuple[str, str, Column]]:
+    """(table, column, description) of every column that this run writes."""
+    return [(table, name, found) for table in TABLES for name, found in columns(bundle, table).items()]
