@@ -1,0 +1,148 @@
+"""Area codes and their census vintages: recognise them, name the others, never mix two vintages.
+
+England has 32,844 LSOAs of 2011 and 33,755 of 2021. A code that appears in both names the same area: an area whose
+boundary changed got a new code in 2021, from E01033769 upwards. So two sets of codes may meet wherever the codes agree.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from needsalloc.errors import UnknownCodeError, VintageError, first_few
+
+Vintage = Literal["lsoa11", "lsoa21"]
+
+FIRST_2021_CODE = "E01033769"
+AREAS_OF_ENGLAND: dict[Vintage, int] = {"lsoa11": 32_844, "lsoa21": 33_755}
+
+ENGLAND = "England"
+_GROUPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), group)
+    for pattern, group in (
+        (r"E01\d{6}", ENGLAND),
+        (r"W01\d{6}", "Wales"),
+        (r"S01\d{6}", "Scotland"),
+        (r"95[A-Z]{2}\d{2}[SW]\d|N2[01]\d{6}", "Northern Ireland"),
+        (r"NO(2011|2021)", "no area recorded ({code})"),
+        (r"CLOSED", "closed (CLOSED)"),
+        (r"EMPTY", "empty (EMPTY)"),
+        (r"[A-Z]99999999", "pseudo-code ({code})"),
+    )
+)
+UNKNOWN = "unknown"
+
+
+def _group(code: object) -> str:
+    text = str(code)
+    return next((name.format(code=text) for pattern, name in _GROUPS if pattern.fullmatch(text)), UNKNOWN)
+
+
+def classify(codes: Iterable[object]) -> npt.NDArray[np.str_]:
+    """The group of each area code, in words fit for a coverage table.
+
+    England, Wales, Scotland, Northern Ireland (super output areas `95…`, data zones `N20…`, `N21…`), and the
+    pseudo-codes of the registration files under their own names; a code of none of these kinds is "unknown".
+    One group per code, in the order given.
+    """
+    position, distinct = pd.factorize(pd.Series(codes), use_na_sentinel=False)
+    return np.array([_group(code) for code in distinct], dtype=np.str_)[position]
+
+
+def is_english(codes: Iterable[object]) -> npt.NDArray[np.bool_]:
+    """Which codes are LSOAs of England (E01 and six digits), in the order given."""
+    return classify(codes) == ENGLAND
+
+
+def english(codes: Iterable[object]) -> pd.Index:
+    """The distinct English LSOA codes among `codes`, sorted."""
+    distinct = pd.Index(pd.unique(pd.Series(codes)))
+    return distinct[is_english(distinct)].sort_values()
+
+
+def vintage_of(codes: Iterable[object]) -> Vintage:
+    """The census vintage of area codes, from the English ones alone: "lsoa21" if any was first given in 2021.
+
+    31,810 of the codes are in both vintages. A small set that holds only such codes reads as "lsoa11" and is
+    right wherever it is joined, since those areas are the same; a reader's `vintage=` names it otherwise.
+
+    Raises UnknownCodeError if no code is an English LSOA.
+    """
+    areas = english(codes)
+    if areas.empty:
+        found = first_few(pd.unique(pd.Series(codes)))
+        raise UnknownCodeError(
+            f"No code is an English LSOA (E01 and six digits); found: {found or 'nothing'}. "
+            "Check that the column holds LSOA codes, not names, MSOAs (E02…) or postcodes."
+        )
+    return "lsoa21" if areas[-1] >= FIRST_2021_CODE else "lsoa11"
+
+
+def check_vintage(vintage: str) -> Vintage:
+    """`vintage` itself if it is "lsoa11" or "lsoa21"; VintageError otherwise."""
+    if vintage not in AREAS_OF_ENGLAND:
+        raise VintageError(f"Unknown vintage {vintage!r}: choose {' or '.join(AREAS_OF_ENGLAND)}.")
+    return cast(Vintage, vintage)
+
+
+def vintage_in(frame: pd.DataFrame) -> Vintage:
+    """The vintage that a reader's frame names: by its index, else by its column `lsoa11` or `lsoa21`."""
+    names = [name for name in (frame.index.name, *frame.columns) if name in AREAS_OF_ENGLAND]
+    if len(names) != 1:
+        raise VintageError(
+            f"The table must name one area vintage, as its index or a column ({' or '.join(AREAS_OF_ENGLAND)}); "
+            f"found: {first_few(names) or 'none'}. Read the file with a needsalloc reader, or rename its area column."
+        )
+    return cast(Vintage, names[0])
+
+
+def check_same_vintage(
+    left: Iterable[object],
+    right: Iterable[object],
+    *,
+    left_name: str = "the first",
+    right_name: str = "the second",
+) -> Vintage:
+    """The common vintage of two sets of area codes that are about to be joined.
+
+    Only English codes count. Two vintages are refused as soon as one code of `left` is missing from `right`.
+
+    Raises VintageError naming both vintages and the number of codes that do not match.
+    """
+    ours, theirs = english(left), english(right)
+    vintages = vintage_of(ours), vintage_of(theirs)
+    unmatched = ours.difference(theirs)
+    if vintages[0] != vintages[1] and len(unmatched):
+        raise VintageError(
+            f"{left_name} has areas of {_census(vintages[0])}, {right_name} of {_census(vintages[1])}: "
+            f"{len(unmatched):,} of {len(ours):,} codes do not match ({first_few(unmatched)}). "
+            "Use files of one vintage, or carry one of them over with the ONS exact-fit lookup."
+        )
+    # A set of codes that are in both vintages reads as 2011; what it is joined to decides.
+    return max(vintages)
+
+
+def check_exact_fit(lookup: pd.DataFrame) -> None:
+    """Refuse a best-fit lookup from 2011 to 2021 areas: it leaves out about a thousand areas of 2021.
+
+    `lookup` has a column `lsoa11` and a column `lsoa21`. A lookup of part of England (under half of its areas) cannot
+    be judged by its count and passes.
+
+    Raises VintageError with the number of areas that are missing.
+    """
+    for vintage, whole in AREAS_OF_ENGLAND.items():
+        found = len(english(lookup[vintage]))
+        # Past half of England the file means to be national, so what is missing is lost.
+        if whole / 2 < found < whole:
+            raise VintageError(
+                f"The lookup has {found:,} of England's {whole:,} areas in {vintage}: {whole - found:,} are missing, "
+                "as in a best-fit lookup. People of those areas would be lost: "
+                "use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021 to local authority)."
+            )
+
+
+def _census(vintage: Vintage) -> str:
+    return {"lsoa11": "2011 (lsoa11)", "lsoa21": "2021 (lsoa21)"}[vintage]

@@ -1,0 +1,21 @@
+"""The official files: each is read into canonical columns, checked at the door, with its source in `attrs`."""
+
+from needsalloc.sources.conditions import read_conditions
+from needsalloc.sources.deprivation import read_deprivation
+from needsalloc.sources.lists import read_lists
+from needsalloc.sources.lookup import read_area_lookup
+from needsalloc.sources.membership import NO_PCN, NO_PCN_NAME, read_membership
+from needsalloc.sources.population import read_population
+from needsalloc.sources.registrations import read_registrations
+
+__all__ = [
+    "NO_PCN",
+    "NO_PCN_NAME",
+    "read_area_lookup",
+    "read_conditions",
+    "read_deprivation",
+    "read_lists",
+    "read_membership",
+    "read_population",
+    "read_registrations",
+]

@@ -1,0 +1,43 @@
+"""Disease registers of the Quality and Outcomes Framework by practice (NHS England, yearly)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from needsalloc.sources._reading import SourceFile
+
+_FIELDS = {
+    "practice": ("PRACTICE_CODE",),
+    "condition": ("GROUP_CODE",),
+    "register": ("REGISTER",),
+    "list_size": ("PRACTICE_LIST_SIZE",),
+    "list_type": ("PATIENT_LIST_TYPE",),
+}
+
+
+def read_conditions(path: str | Path) -> pd.DataFrame:
+    """QOF registers, a row per practice and condition: `practice, condition, register, list_size, list_type`.
+
+    `condition` is the QOF code ("DEM", "PC" …). `list_size` is the part of the list that `list_type` names: "TOTAL",
+    or ages, as in "18OV" for 18 and over. Both numbers float64, the rest text. A register may exceed its list (one
+    did in 2021/22): it stays as published.
+
+    attrs: `source`, file name, sha256 and rows.
+
+    Raises InputFileError, MissingColumnError or InvalidValueError.
+    Source: NHS England, Quality and Outcomes Framework, PREVALENCE_<year>.csv.
+    """
+    file = SourceFile(path, "QOF registers")
+    table = file.read(file.find(_FIELDS))
+    table.refuse_repeated("practice", "condition")
+    frame = pd.DataFrame(
+        {
+            "practice": table.codes("practice").astype(str),
+            "condition": table.codes("condition").astype(str),
+            "register": table.numbers("register"),
+            "list_size": table.numbers("list_size"),
+            "list_type": table.codes("list_type").astype(str),
+        }
+    )
+    frame.attrs = {"source": dict(table.source)}
+    return frame

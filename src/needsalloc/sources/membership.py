@@ -1,0 +1,74 @@
+"""Which practice belongs to which PCN, sub-ICB location and ICB (NHS England, with every list release)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from needsalloc.errors import InvalidValueError, first_few
+from needsalloc.sources._reading import SourceFile, TextTable
+
+NO_PCN = "U"
+NO_PCN_NAME = "Unallocated"
+_NOT_GIVEN = "not given"
+
+# Until June 2022 the columns carry the names of CCGs and STPs, which sub-ICB locations and ICBs replaced.
+_FIELDS = {
+    "practice": ("PRACTICE_CODE",),
+    "practice_name": ("PRACTICE_NAME",),
+    "pcn": ("PCN_CODE",),
+    "pcn_name": ("PCN_NAME",),
+    "sub_icb": ("SUB_ICB_LOCATION_CODE", "CCG_CODE"),
+    "sub_icb_name": ("SUB_ICB_LOCATION_NAME", "CCG_NAME"),
+    "icb": ("ICB_CODE", "STP_CODE"),
+    "icb_name": ("ICB_NAME", "STP_NAME"),
+    "date": ("EXTRACT_DATE",),
+}
+_COLUMNS = tuple(field for field in _FIELDS if field != "date")
+_REQUIRED = ("practice", "pcn")
+
+
+def read_membership(
+    path: str | Path, *, practice: str | None = None, pcn: str | None = None, icb: str | None = None
+) -> pd.DataFrame:
+    """One row per practice: `practice, practice_name, pcn, pcn_name, sub_icb, sub_icb_name, icb, icb_name` (text).
+
+    Both generations of the header are read. A practice in no PCN has the code "U", "Unallocated". A file of one's
+    own needs practice and PCN only: a missing name repeats the code, a missing code reads "not given".
+
+    attrs: `on`, the extract date or None; `source`, file name, sha256 and rows.
+
+    Raises InputFileError, MissingColumnError or InvalidValueError (one practice in two PCNs, two dates).
+    Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-map.csv.
+    """
+    file = SourceFile(path, "the map of practices to PCNs")
+    optional = set(_FIELDS) - set(_REQUIRED)
+    table = file.read(
+        file.find(_FIELDS, named={"practice": practice, "pcn": pcn, "icb": icb}, optional=optional)
+    )
+    practices = table.codes("practice")
+    frame = pd.DataFrame({"practice": pd.Series(practices).astype(str)})
+    for column in _COLUMNS[1:]:
+        frame[column] = _text(table, column, frame)
+    outside = frame["pcn"].isin(["", NO_PCN])
+    frame.loc[outside, ["pcn", "pcn_name"]] = NO_PCN, NO_PCN_NAME
+    frame = frame.drop_duplicates(["practice", "pcn"], ignore_index=True)
+    _refuse_two_pcns(frame, table)
+    frame.attrs = {"on": table.one_date("date") if "date" in table else None, "source": dict(table.source)}
+    return frame[list(_COLUMNS)]
+
+
+def _text(table: TextTable, column: str, frame: pd.DataFrame) -> pd.Series:
+    is_name = column.endswith("_name")
+    if column in table:
+        words = pd.Series(table.words(column)).astype(str)
+        return words if is_name else words.str.upper()
+    return frame[column.removesuffix("_name")] if is_name else pd.Series(_NOT_GIVEN, index=frame.index)
+
+
+def _refuse_two_pcns(frame: pd.DataFrame, table: TextTable) -> None:
+    repeated = frame.loc[frame["practice"].duplicated(), "practice"].unique()
+    if len(repeated):
+        raise InvalidValueError(
+            f"{table.source['file']}: {len(repeated):,} practices are in more than one PCN: {first_few(repeated)}. "
+            "Keep the PCN of the day the lists were taken."
+        )

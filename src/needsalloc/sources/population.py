@@ -1,0 +1,101 @@
+"""Residents by LSOA and age, in single years or in bands (ONS mid-year estimates, Census)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
+from needsalloc.geography import check_vintage, classify, is_english, vintage_of
+from needsalloc.sources._reading import SourceFile
+
+_FIELDS = {
+    "area": (
+        "LSOA11_CODE", "LSOA21_CODE", "LSOA_CODE", "LSOA_2011_CODE", "LSOA_2021_CODE", "LSOA11CD", "LSOA21CD",
+        "LSOA_CODE_2011", "LSOA_CODE_2021", "LSOA11", "LSOA21", "AREA_CODE",
+    ),
+    "total": ("TOTAL_POPULATION", "TOTAL", "ALL_AGES"),
+}  # fmt: skip
+_AGES = (
+    (re.compile(r"(?:AGED_)?(\d+)(?:_YEARS?)?_AND_UNDER|UNDER_\d+"), "0"),
+    (re.compile(r"(?:AGED?_)?(\d+)(?:_TO_|_)(\d+)(?:_YEARS?)?"), r"\1"),
+    (re.compile(r"(?:AGED?_)?(\d+)(?:_YEARS?)?(?:_AND_OVER|_OR_OVER)?"), r"\1"),
+)
+_BY_SEX = re.compile(r"([FM])(\d+)")
+
+
+def first_age(column: str) -> int | None:
+    """The first age of the band that a column's name states, or None: "90+" -> 90, "Aged 16 to 24 years" -> 16."""
+    name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper()))
+    return next((int(match.expand(age)) for rule, age in _AGES if (match := rule.fullmatch(name))), None)
+
+
+def read_population(
+    path: str | Path, *, area: str | None = None, vintage: str | None = None, areas: str = "england"
+) -> pd.DataFrame:
+    """Residents by area and age, float64: a row per LSOA, a column per age band named by its first age (int).
+
+    The index is named `lsoa11` or `lsoa21`. Ages ascend, the last band is open: 0 to 90 for single years, 0, 16, 25,
+    35, 50, 65 for the census bands. Columns F0… and M0… of the ONS sheets are added up. Where the file has a total,
+    the ages must sum to it. `areas="england"` leaves out other areas; `areas="all"` keeps them.
+
+    attrs: `source`, file name, sha256 and rows; `left_out`, group of areas -> persons.
+
+    Raises InputFileError, MissingColumnError, InvalidValueError or UnknownCodeError.
+    Source: ONS, LSOA mid-year population estimates; Census 2021, table TS007 and its bandings.
+    """
+    if areas not in ("england", "all"):
+        raise InvalidValueError(f'areas={areas!r} is unknown: choose "england" or "all".')
+    file = SourceFile(path, "residents by LSOA and age")
+    columns = file.find(_FIELDS, named={"area": area}, optional=("total",))
+    ages = _age_columns(file, set(columns.values()))
+    table = file.read(columns | {name: name for name in ages})
+    table.refuse_repeated("area")
+    codes = table.codes("area")
+    index = pd.Index(
+        codes.astype(str), name=check_vintage(vintage) if vintage else vintage_of(codes.categories)
+    )
+    by_column = pd.DataFrame({name: table.numbers(name) for name in ages}, index=index)
+    persons = (
+        by_column.T.groupby(ages).sum().T
+        if len(set(ages.values())) < len(ages)
+        else by_column.rename(columns=ages)
+    )
+    persons = persons.sort_index(axis=1).rename_axis(columns=None)
+    if "total" in table:
+        _check_total(persons, table.numbers("total"), file.path.name)
+    kept = is_english(index) if areas == "england" else np.full(len(index), True)
+    outside = persons[~kept].sum(axis=1).groupby(classify(index[~kept])).sum()
+    result = persons[kept].astype(np.float64)
+    result.attrs = {"source": dict(table.source), "left_out": {str(k): float(v) for k, v in outside.items()}}
+    return result
+
+
+def _age_columns(file: SourceFile, taken: set[str]) -> dict[str, int]:
+    """The columns that state an age -> its first age; those by sex only where there are none for both together."""
+    others = [name for name in file.header if name not in taken]
+    ages: dict[str, Any] = {name: first_age(name) for name in others if re.search(r"\d", name)}
+    both = {name: int(age) for name, age in ages.items() if age is not None}
+    by_sex = {name: int(match[2]) for name in others if (match := _BY_SEX.fullmatch(name.upper()))}
+    found = both or by_sex
+    if not found:
+        raise MissingColumnError(
+            f"{file.path.name} has no column of an age, such as 0, 90+ or Aged 16 to 24 years. "
+            f"It has: {first_few(file.header, 12)}. Rename its age columns to the first age of each band."
+        )
+    if both and len(set(both.values())) < len(both):
+        raise InvalidValueError(
+            f"{file.path.name} has overlapping age bands: {first_few(both, 12)}. Keep one set of bands."
+        )
+    return found
+
+
+def _check_total(persons: pd.DataFrame, total: np.ndarray[Any, np.dtype[np.float64]], file: str) -> None:
+    wrong = np.abs(persons.sum(axis=1).to_numpy() - total) > 0.5
+    if wrong.any():
+        raise InvalidValueError(
+            f"{file}: the ages do not sum to the total in {int(wrong.sum()):,} of {len(persons):,} areas; first: "
+            f"{first_few(persons.index[wrong])}. Check that the age columns are complete and do not overlap."
+        )
