@@ -1,0 +1,283 @@
+"""Every published table: unchanged, described, citable, and right where its source can be recomputed.
+
+The check of a table never repeats the table. It computes a figure that the source prints from other
+figures of the source, or compares the figures with something known outside them.
+"""
+
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Callable
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from needsalloc import reference
+from needsalloc.errors import ReferenceTableError
+
+PEOPLE, USERS, CONTACTS = 359_774, 19_648, 307_567  # Filipe et al. 2024, Table 1
+PREDICTORS = 24  # the methods of the paper name 24; an intercept comes first
+
+
+def frame(name: str, index: str) -> pd.DataFrame:
+    return reference.read(name).frame.set_index(index)
+
+
+def assert_interval_holds_estimate(table: pd.DataFrame) -> None:
+    """An interval of a ratio is symmetric in logs, as far as two printed decimals can show."""
+    found = table.dropna(subset=["ratio"])
+    half = 0.005 + 1e-9
+    middle_low = np.sqrt((found["low"] - half) * (found["high"] - half))
+    middle_high = np.sqrt((found["low"] + half) * (found["high"] + half))
+    assert (found["ratio"] + half >= middle_low).all()
+    assert (found["ratio"] - half <= middle_high).all()
+
+
+def assert_terms(table: pd.DataFrame, missing: str) -> None:
+    assert list(table.index[:1]) == ["intercept"]
+    assert len(table) == PREDICTORS + 1
+    assert list(table.index[table["ratio"].isna()]) == [missing]
+    assert list(table.index[table["status"] == "not found"]) == [missing]
+
+
+def check_zero() -> None:
+    table = frame("filipe-2024-zero", "term")
+    assert_terms(table, missing="intercept")
+    assert_interval_holds_estimate(table)
+    # A p-value below 0.001 and an interval without 1 are the same statement at this precision.
+    excludes_one = (table["high"] < 1) | (table["low"] > 1)
+    printed = table["status"] == "printed"
+    p = pd.to_numeric(table["p"].str.removeprefix("<"), errors="coerce")
+    assert ((p <= 0.001) == excludes_one)[printed].all()
+
+
+def check_count_as_printed() -> None:
+    table = frame("filipe-2024-count-as-printed", "term")
+    assert_terms(table, missing="intercept")
+    assert_interval_holds_estimate(table)
+
+
+def check_count_realigned() -> None:
+    columns = ["ratio", "low", "high", "p"]
+    printed = frame("filipe-2024-count-as-printed", "term")
+    moved = frame("filipe-2024-count-realigned", "term")
+    assert_terms(moved, missing="district_nurses_per_10000")
+    assert_interval_holds_estimate(moved)
+    assert list(moved.index) == list(printed.index)
+    assert (moved[columns].to_numpy()[:-1] == printed[columns].to_numpy()[1:]).all()
+    width = np.log(moved["high"] / moved["low"])
+    assert width.idxmax() == "intercept"
+    # Figure 1's maximum is about 11: use at 90+ relative to the city, times the count part's age term
+    # from the users' mean age to 92.5.
+    table1 = frame("filipe-2024-table1", "variable")
+    z = (92.5 - table1.loc["age", "users_mean"]) / table1.loc["age", "sd"]
+    use = frame("filipe-2024-use-rates", "group").loc["age_90_plus", "relative_to_city"]
+    assert use * moved.loc["age", "ratio"] ** z == pytest.approx(11, abs=0.5)
+    assert use * printed.loc["age", "ratio"] ** z > 3 * 11
+
+
+def check_table1() -> None:
+    table = frame("filipe-2024-table1", "variable")
+    for column, people in (("", PEOPLE), ("users_", USERS)):
+        number, percent = table[f"{column}number"], table[f"{column}percent"]
+        assert number.filter(like="age_").sum() == people
+        assert number[["female", "male"]].sum() == people
+        recomputed = 100 * number / people
+        one_decimal = percent % 1 > 0
+        allowed = np.where(one_decimal, 0.05, 0.5) + 1e-9
+        wrong = (recomputed - percent).abs() > allowed
+        # The one misprint of Table 1: 1,895 users in nursing homes are 9.6 %, printed as 1 %.
+        assert list(table.index[wrong]) == (["nursing_home"] if column else [])
+    assert 100 * table.loc["nursing_home", "users_number"] / USERS == pytest.approx(9.6, abs=0.05)
+
+    contacts = table.loc["contacts_per_person"]
+    assert CONTACTS / USERS == pytest.approx(contacts["users_mean"], abs=0.005)
+    assert CONTACTS / PEOPLE == pytest.approx(contacts["mean"], abs=0.005)
+    # The people without contact add zeros only, so the users' spread gives the cohort's.
+    share = USERS / PEOPLE
+    second_moment = share * (contacts["users_sd"] ** 2 + contacts["users_mean"] ** 2)
+    assert np.sqrt(second_moment - (CONTACTS / PEOPLE) ** 2) == pytest.approx(contacts["sd"], abs=0.01)
+
+    fifths = table[table.index.str.startswith("imd_quintile")]
+    variance = fifths["mean"].var(ddof=0) + (fifths["sd"] ** 2).mean()
+    assert np.sqrt(variance) == pytest.approx(table.loc["imd_score", "sd"], abs=0.05)
+    assert fifths["mean"].mean() == pytest.approx(table.loc["imd_score", "mean"], abs=0.5)
+    assert np.log(365) == pytest.approx(table.loc["log_days_alive", "mean"], abs=0.05)
+
+
+def check_use_rates() -> None:
+    rates = frame("filipe-2024-use-rates", "group")
+    table1 = frame("filipe-2024-table1", "variable").rename({"n_individuals": "all"})
+    for ours, theirs in (("people", "number"), ("users", "users_number")):
+        assert (rates[ours] == table1.loc[rates.index, theirs]).all()
+    assert rates.loc["all", "share_with_any_contact"] == pytest.approx(USERS / PEOPLE, abs=5e-6)
+    share = rates["users"] / rates["people"]
+    assert np.allclose(rates["share_with_any_contact"], share, atol=5.1e-6, rtol=0)
+    assert np.allclose(rates["relative_to_city"], share / share["all"], atol=5.1e-4, rtol=0)
+    bands = rates[rates.index.str.startswith("age_")]
+    assert (bands["share_with_any_contact"] * bands["people"]).sum() == pytest.approx(USERS, abs=2)
+
+
+def check_alignment() -> None:
+    table = frame("filipe-2024-alignment", "term")
+    expects_more = table["stated"] == "more contacts"
+    verdicts = {}
+    for reading, source in (("printed", "as-printed"), ("realigned", "realigned")):
+        ratio = frame(f"filipe-2024-count-{source}", "term").loc[table.index, "ratio"]
+        assert ratio.equals(table[f"{reading}_ratio"].rename("ratio"))
+        agrees = ((ratio > 1) == expects_more).map({True: "yes", False: "no"})
+        agrees = agrees.where(ratio.notna(), "not found")
+        assert (agrees == table[f"{reading}_agrees"]).all()
+        verdicts[reading] = agrees.value_counts().to_dict()
+    assert verdicts == {"printed": {"yes": 15, "no": 6}, "realigned": {"yes": 20, "not found": 1}}
+
+
+def check_results() -> None:
+    value = frame("filipe-2024-results", "quantity")["value"]
+    assert value["users"] / value["people"] == pytest.approx(value["share_with_any_contact"], abs=5e-6)
+    assert value["share_with_any_contact"] + value["share_without_contact"] == pytest.approx(1)
+    assert value["contacts"] / value["users"] == pytest.approx(value["contacts_per_user"], abs=0.005)
+    assert value["contacts"] / value["people"] == pytest.approx(value["contacts_per_person"], abs=0.005)
+    assert value["nurses"] == pytest.approx(value["nurses_per_10000"] * value["people"] / 10_000, abs=0.01)
+    spread = frame("filipe-2024-table1", "variable").loc["contacts_per_person"]
+    ratio = spread["users_sd"] ** 2 / spread["users_mean"]
+    assert ratio == pytest.approx(value["users_variance_over_mean"], abs=0.05)
+    # The text's other number of contacts gives the text's other mean.
+    assert round(value["contacts_in_text"] / value["users"], 1) == 15.7
+
+
+def check_lsoa_changes() -> None:
+    count = frame("lsoa-changes-2011-2021", "item")["count"]
+    kinds = count[["unchanged", "split", "merged", "fragmented"]]
+    assert kinds.sum() == count["areas_2011"]
+    assert count["areas_2021"] > count["areas_2011"]
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "filipe-2024-alignment": check_alignment,
+    "filipe-2024-count-as-printed": check_count_as_printed,
+    "filipe-2024-count-realigned": check_count_realigned,
+    "filipe-2024-results": check_results,
+    "filipe-2024-table1": check_table1,
+    "filipe-2024-use-rates": check_use_rates,
+    "filipe-2024-zero": check_zero,
+    "lsoa-changes-2011-2021": check_lsoa_changes,
+}
+
+
+def test_every_table_has_a_check() -> None:
+    assert set(CHECKS) == set(reference.names())
+
+
+@pytest.mark.parametrize("name", reference.names())
+def test_table(name: str) -> None:
+    table = reference.read(name)
+    raw = (Path(__file__).parents[1] / "data" / "reference" / f"{name}.csv").read_bytes()
+    assert hashlib.sha256(raw).hexdigest() == table.sha256
+    assert b"\r" not in raw
+    assert "NOT FOUND" not in raw.decode()
+    assert len(table.frame) > 0
+    assert list(table.frame.columns) == list(table.columns)
+    assert all((table.title, table.source, table.licence, table.on, table.retrieved, table.units))
+    assert all(table.notes)
+    assert table.valid_from < table.valid_to
+    assert bool(table.evidence) == table.inferred
+    assert table.source in table.cite()
+    assert table.licence in table.cite()
+    if "status" in table.frame:
+        assert (table.frame["status"] != "").all()
+    CHECKS[name]()
+
+
+def test_real_lookup_has_the_published_changes(real_data: Path) -> None:
+    lookup = pd.read_csv(real_data / "england-2023" / "lookup_lsoa11_lsoa21_ltla22.csv.gz", dtype=str)
+    count = frame("lsoa-changes-2011-2021", "item")["count"]
+    assert len(lookup) == count["lookup_rows"]
+    england = lookup[lookup["lsoa11_code"].str.startswith("E")]
+    kinds = england.groupby("change_code")["lsoa11_code"].nunique()
+    assert kinds.to_dict() == {
+        "U": count["unchanged"],
+        "S": count["split"],
+        "M": count["merged"],
+        "X": count["fragmented"],
+    }
+    assert england["lsoa21_code"].nunique() == count["areas_2021"]
+
+
+def test_callers_cannot_change_each_others_table() -> None:
+    first = reference.read("filipe-2024-zero")
+    first.frame.loc[:, "ratio"] = 0.0
+    assert reference.read("filipe-2024-zero").frame["ratio"].max() > 1
+
+
+@pytest.mark.parametrize("day", ["2020-12-31", dt.date(2020, 12, 31), dt.datetime(2020, 12, 31, 12)])
+def test_day_before_the_first_is_refused(day: dt.date | str) -> None:
+    with pytest.raises(ReferenceTableError, match="holds from 01 January 2021"):
+        reference.read("filipe-2024-zero", on=day)
+
+
+def test_day_after_the_last_warns() -> None:
+    with pytest.warns(reference.ReferenceTableWarning, match="Look for a newer table"):
+        reference.read("filipe-2024-zero", on="2035-01-01")
+
+
+def test_day_must_be_a_day() -> None:
+    with pytest.raises(ReferenceTableError, match="Write it as"):
+        reference.read("filipe-2024-zero", on="July 2023")
+
+
+def test_misspelt_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ReferenceTableError, match="Did you mean 'filipe-2024-zero'"):
+        reference.read("filipe-2024-zeros")
+    with pytest.raises(ReferenceTableError, match="There are:"):
+        reference.read("../../pyproject")
+
+
+@pytest.fixture
+def tampered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "reference"
+    shutil.copytree(Path(__file__).parents[1] / "data" / "reference", folder)
+
+    def here() -> Traversable:
+        return folder
+
+    monkeypatch.setattr(reference, "_folder", here)
+    return folder
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+
+
+def test_changed_figures_are_refused(tampered: Path) -> None:
+    rewrite(tampered / "filipe-2024-zero.csv", "0.44", "0.45")
+    with pytest.raises(ReferenceTableError, match="has changed"):
+        reference.read("filipe-2024-zero")
+
+
+def test_lost_figures_are_refused(tampered: Path) -> None:
+    (tampered / "filipe-2024-zero.csv").unlink()
+    with pytest.raises(ReferenceTableError, match="Restore the file"):
+        reference.read("filipe-2024-zero")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("licence =", "license =", "license"),
+        ("valid_from = 2021-01-01", 'valid_from = "2021"', "valid_from"),
+        ('type = "number"', 'type = "numeric"', "describes 3 columns wrongly: ratio, low, high"),
+        ("[columns.ratio]", "[columns.rate]", "its description has"),
+        ('type = "text"', 'type = "whole"', "no number"),
+        ("title =", "title", "cannot be read"),
+    ],
+)
+def test_faulty_description_is_refused(tampered: Path, old: str, new: str, message: str) -> None:
+    rewrite(tampered / "filipe-2024-zero.toml", old, new)
+    with pytest.raises(ReferenceTableError, match=message):
+        reference.read("filipe-2024-zero")
