@@ -1,5 +1,6 @@
 """The finished folder: page, workbook, tables, log and where everything came from."""
 
 from needsalloc.report.bundle import Assumption, Bundle, Check, Source
+from needsalloc.report.write import write
 
-__all__ = ["Assumption", "Bundle", "Check", "Source"]
+__all__ = ["Assumption", "Bundle", "Check", "Source", "write"]

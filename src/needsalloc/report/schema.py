@@ -147,8 +147,9 @@ def _share_of(what: str, meaning: str) -> Column:
 
 
 _EQUITY: dict[str, Column] = {
-    "deprivation_fifth": _text(
+    "deprivation_fifth": Column(
         "Deprivation fifth",
+        "1 to 5",
         "Areas ranked by deprivation and cut into fifths by national rank; 1 is the most deprived.",
     ),
     "people": Column("Adults", "people", "Adults living in the fifth's areas."),

@@ -1,0 +1,178 @@
+"""The whole folder, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from needsalloc.errors import OutputError, first_few
+from needsalloc.report import schema
+from needsalloc.report.bundle import TABLES, Bundle
+from needsalloc.report.log import log
+
+Progress = Callable[[str], None]
+
+PROVENANCE = "provenance.json"
+
+
+def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = None) -> dict[str, Path]:
+    """Write page, workbook, tables, log, provenance and plan of a run into a folder.
+
+    The same bundle gives the same bytes, whoever writes it and whenever. The folder appears whole or not at
+    all; one that is there already is replaced only when it is empty or holds nothing but an earlier report.
+
+    Parameters
+    ----------
+    folder:
+        Where to write. Its parents are made.
+    progress:
+        Called with a few words before each part.
+
+    Returns
+    -------
+    Name within the folder ("index.html", "tables/need.csv", ...) -> where it is.
+
+    Raises
+    ------
+    OutputError
+        The folder holds other people's files or cannot be written, or a table has an undescribed column.
+    """
+    say = progress or (lambda _: None)
+    schema.dictionary(bundle)  # an undescribed column must fail before anything is written
+    folder = Path(folder).resolve()
+    with _whole_or_nothing(folder) as draft:
+        say("tables")
+        for name in TABLES:
+            _write_table(bundle.table(name), draft / "tables", name)
+        say("workbook")
+        from needsalloc.report.workbook import write_workbook
+
+        write_workbook(bundle, draft / "plan.xlsx")
+        say("page")
+        from needsalloc.report.page import page
+
+        _write_text(draft / "index.html", page(bundle))
+        _write_text(draft / "log.md", log(bundle))
+        _write_text(draft / "plan.toml", bundle.effective_plan)
+        _write_text(draft / PROVENANCE, _provenance(bundle, draft))
+        names = _files_in(draft)
+    return {name: folder / name for name in names}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    plain = frame.copy(deep=False)
+    plain.attrs = {}
+    table = pa.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
+    pa.parquet.write_table(table, folder / f"{name}.parquet", compression="zstd")
+    for position, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            decoded = table.column(position).cast(field.type.value_type)
+            table = table.set_column(position, field.name, decoded)
+    pa.csv.write_csv(table, folder / f"{name}.csv", pa.csv.WriteOptions(quoting_style="needed"))
+
+
+def _provenance(bundle: Bundle, draft: Path) -> str:
+    facts = {
+        "software": {"name": "needsalloc", "version": bundle.version},
+        "title": bundle.title,
+        "status": bundle.status,
+        "service": bundle.service,
+        "total": bundle.total,
+        "unit": bundle.unit,
+        "step": bundle.step,
+        "base": bundle.base_name,
+        "people": bundle.people,
+        "parameters": dict(bundle.parameters),
+        "sources": [asdict(source) for source in bundle.sources],
+        "attribution": list(bundle.attribution),
+        "files": {name: sha256((draft / name).read_bytes()).hexdigest() for name in _files_in(draft)},
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def _files_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+@contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """A draft beside `folder` that takes its place at the end, or vanishes when anything fails."""
+    _refuse_strangers(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as fault:
+        raise OutputError(
+            f"Cannot write into {folder.parent}: {fault.strerror}. Choose another output folder."
+        ) from fault
+    try:
+        draft.chmod(0o777 & ~_umask())  # a temporary folder is private, a report is not
+        yield draft
+        _take_place(draft, folder)
+    except OSError as fault:
+        raise OutputError(
+            f"Writing the report failed: {fault.strerror or fault}. Nothing was changed in {folder}. "
+            "Make room, close files of the old report that are open, or choose another output folder."
+        ) from fault
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take_place(draft: Path, folder: Path) -> None:
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    old = draft.with_name(draft.name + "-old")
+    folder.rename(old)
+    try:
+        draft.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse a folder whose contents are not a report of ours, or not only that."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is a file, not a folder. Choose another output folder.")
+    present = [name for name in _files_in(folder) if not Path(name).name.startswith((".", "~$"))]
+    strangers = sorted(set(present) - _files_of_report(folder / PROVENANCE))
+    if strangers:
+        raise OutputError(
+            f"{folder} holds {len(strangers):,} file(s) that needsalloc did not write: "
+            f"{first_few(strangers)}. Move them away, or choose another output folder."
+        )
+
+
+def _files_of_report(provenance: Path) -> set[str]:
+    try:
+        facts = json.loads(provenance.read_text(encoding="utf-8"))
+        return {PROVENANCE, *facts["files"]} if facts["software"]["name"] == "needsalloc" else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
