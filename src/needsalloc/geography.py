@@ -1,7 +1,8 @@
 """Area codes and their census vintages: recognise them, name the others, never mix two vintages.
 
-England has 32,844 LSOAs of 2011 and 33,755 of 2021. A code that appears in both names the same area: an area whose
-boundary changed got a new code in 2021, from E01033769 upwards. So two sets of codes may meet wherever the codes agree.
+England has 32,844 LSOAs of 2011 and 33,755 of 2021. A code that appears in both names the same area: an area
+whose boundary changed got a new code in 2021, from E01033769 upwards. So two sets of codes may meet wherever
+the codes agree.
 """
 
 import re
@@ -54,7 +55,7 @@ def classify(codes: Iterable[object]) -> npt.NDArray[np.str_]:
 
 def is_english(codes: Iterable[object]) -> npt.NDArray[np.bool_]:
     """Which codes are LSOAs of England (E01 and six digits), in the order given."""
-    return classify(codes) == ENGLAND
+    return np.asarray(classify(codes) == ENGLAND, dtype=np.bool_)
 
 
 def english(codes: Iterable[object]) -> pd.Index:
@@ -85,7 +86,7 @@ def check_vintage(vintage: str) -> Vintage:
     """`vintage` itself if it is "lsoa11" or "lsoa21"; VintageError otherwise."""
     if vintage not in AREAS_OF_ENGLAND:
         raise VintageError(f"Unknown vintage {vintage!r}: choose {' or '.join(AREAS_OF_ENGLAND)}.")
-    return cast(Vintage, vintage)
+    return vintage
 
 
 def vintage_in(frame: pd.DataFrame) -> Vintage:
@@ -93,8 +94,8 @@ def vintage_in(frame: pd.DataFrame) -> Vintage:
     names = [name for name in (frame.index.name, *frame.columns) if name in AREAS_OF_ENGLAND]
     if len(names) != 1:
         raise VintageError(
-            f"The table must name one area vintage, as its index or a column ({' or '.join(AREAS_OF_ENGLAND)}); "
-            f"found: {first_few(names) or 'none'}. Read the file with a needsalloc reader, or rename its area column."
+            "The table must name one area vintage, lsoa11 or lsoa21, as its index or a column; "
+            f"found: {first_few(names) or 'none'}. Read the file with a needsalloc reader."
         )
     return cast(Vintage, names[0])
 
@@ -128,8 +129,8 @@ def check_same_vintage(
 def check_exact_fit(lookup: pd.DataFrame) -> None:
     """Refuse a best-fit lookup from 2011 to 2021 areas: it leaves out about a thousand areas of 2021.
 
-    `lookup` has a column `lsoa11` and a column `lsoa21`. A lookup of part of England (under half of its areas) cannot
-    be judged by its count and passes.
+    `lookup` has a column `lsoa11` and a column `lsoa21`. A lookup of part of England (under half of its
+    areas) cannot be judged by its count and passes.
 
     Raises VintageError with the number of areas that are missing.
     """
@@ -138,9 +139,9 @@ def check_exact_fit(lookup: pd.DataFrame) -> None:
         # Past half of England the file means to be national, so what is missing is lost.
         if whole / 2 < found < whole:
             raise VintageError(
-                f"The lookup has {found:,} of England's {whole:,} areas in {vintage}: {whole - found:,} are missing, "
-                "as in a best-fit lookup. People of those areas would be lost: "
-                "use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021 to local authority)."
+                f"The lookup has {found:,} of England's {whole:,} areas in {vintage}: "
+                f"{whole - found:,} are missing, as in a best-fit lookup. "
+                "People of those areas would be lost: use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021 to local authority)."
             )
 
 

@@ -1,4 +1,5 @@
-"""The official files: each is read into canonical columns, checked at the door, with its source in `attrs`."""
+"""The official files: each is read into canonical columns, checked at the door, with its source in
+`attrs`."""
 
 from needsalloc.sources.conditions import read_conditions
 from needsalloc.sources.deprivation import read_deprivation

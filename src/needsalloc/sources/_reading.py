@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, first_few
+from needsalloc.geography import check_vintage, vintage_of
 
 Fields = Mapping[str, Sequence[str]]
 """Names of our own for columns -> the names that published files give them, each as `plain` spells it."""
@@ -53,7 +54,8 @@ def plain(name: str) -> str:
 class SourceFile:
     """A comma-separated file, plain or gzipped, opened as far as its header.
 
-    `what` says in a message which kind of file was expected. UTF-8, with or without a byte-order mark, or Windows-1252.
+    `what` says in a message which kind of file was expected. UTF-8, with or without a byte-order mark, or
+    Windows-1252.
 
     Raises InputFileError if the file is not there, is not readable, or is no text table.
     """
@@ -75,14 +77,15 @@ class SourceFile:
     def find(
         self, fields: Fields, *, named: Mapping[str, str | None] | None = None, optional: Collection[str] = ()
     ) -> dict[str, str]:
-        """The header's name for each field: the one the user named, else the first published name that is there.
+        """The header's name for each field: the one the user named, else the first published name that is
+        there.
 
         Raises MissingColumnError, with the columns found and the file that it looks like.
         """
-        named = {field: name for field, name in (named or {}).items() if name is not None}
+        given = {field: name for field, name in (named or {}).items() if name is not None}
         spelling = {plain(name): name for name in reversed(self.header)}
         wanted = {
-            field: [plain(named[field])] if field in named else names for field, names in fields.items()
+            field: [plain(given[field])] if field in given else names for field, names in fields.items()
         }
         found = {
             field: spelling[name]
@@ -90,7 +93,7 @@ class SourceFile:
             if (name := next((name for name in names if name in spelling), None)) is not None
         }
         missing = {
-            field for field in wanted if field not in found and (field in named or field not in optional)
+            field for field in wanted if field not in found and (field in given or field not in optional)
         }
         if missing:
             raise MissingColumnError(
@@ -156,8 +159,8 @@ class SourceFile:
             raise InputFileError(f"{self.path.name} cannot be read as a table: {error}.") from error
         if broken:
             raise InputFileError(
-                f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values; first: "
-                f"{first_few(broken, 2)}. Put text that holds a comma in quotation marks, or fetch the file again."
+                f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values; "
+                f"first: {first_few(broken, 2)}. Quote text that holds a comma, or fetch the file again."
             )
         return TextTable(
             {ours: table[at].to_pandas().array for ours, at in position.items()},
@@ -170,7 +173,8 @@ class SourceFile:
 class TextTable:
     """Columns of a file as categorical text, each parsed and checked when asked for.
 
-    `columns`: our name -> values; `header`: our name -> the file's name, for messages; `source`: file, sha256, rows.
+    `columns`: our name -> values; `header`: our name -> the file's name, for messages; `source`: file,
+    sha256, rows.
     """
 
     columns: Mapping[str, pd.Categorical]
@@ -193,11 +197,18 @@ class TextTable:
             raise self._invalid(field, blank, "have no code", "Fill the gaps, or take the rows out.")
         return codes
 
+    def area_index(self, field: str, vintage: str | None) -> pd.Index:
+        """The area codes as an index named for their vintage: the one given, else the one found in the codes."""
+        codes = self.codes(field)
+        return pd.Index(
+            codes.astype(str), name=check_vintage(vintage) if vintage else vintage_of(codes.categories)
+        )
+
     def numbers(self, field: str, *, blank: float | None = None) -> npt.NDArray[np.float64]:
         """Numbers that are not negative; a blank counts as `blank`, or is an error where that is None."""
         values = self.columns[field]
         parsed = np.array([_number(str(text), blank) for text in values.categories], dtype=np.float64)
-        numbers = parsed[values.codes]
+        numbers: npt.NDArray[np.float64] = parsed[values.codes]
         if not np.isfinite(parsed).all():
             raise self._invalid(field, ~np.isfinite(numbers), "hold no number", "Write figures only.")
         if (parsed < 0).any():
@@ -304,9 +315,9 @@ def _as_utf8(data: bytes, path: Path) -> bytes:
         ) from error
 
 
-def _recode(values: pd.Categorical, categories: Sequence[Hashable]) -> pd.Categorical:
+def _recode(values: pd.Categorical, categories: Sequence[str]) -> pd.Categorical:
     """`values` with other names for their categories, of which several may become one."""
-    position, distinct = pd.factorize(pd.Index(categories, dtype="str"))
+    position, distinct = pd.factorize(pd.Series(categories, dtype="str"))
     return pd.Categorical.from_codes(position[values.codes], categories=distinct)
 
 

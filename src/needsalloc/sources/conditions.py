@@ -18,9 +18,9 @@ _FIELDS = {
 def read_conditions(path: str | Path) -> pd.DataFrame:
     """QOF registers, a row per practice and condition: `practice, condition, register, list_size, list_type`.
 
-    `condition` is the QOF code ("DEM", "PC" …). `list_size` is the part of the list that `list_type` names: "TOTAL",
-    or ages, as in "18OV" for 18 and over. Both numbers float64, the rest text. A register may exceed its list (one
-    did in 2021/22): it stays as published.
+    `condition` is the QOF code ("DEM", "PC" …). `list_size` is the part of the list that `list_type` names:
+    "TOTAL", or ages, as in "18OV" for 18 and over. Both numbers float64, the rest text. A register may exceed
+    its list (one did in 2021/22): it stays as published.
 
     attrs: `source`, file name, sha256 and rows.
 

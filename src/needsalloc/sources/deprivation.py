@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, first_few
-from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, check_vintage, is_english, vintage_of
+from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
 from needsalloc.sources._reading import SourceFile
 
 _FIELDS = {
@@ -40,11 +40,12 @@ def read_deprivation(
 ) -> pd.DataFrame:
     """Deprivation by area: `imd_score` (float64) and `deprivation_decile` (int, 1 = most deprived).
 
-    The index is named `lsoa11` or `lsoa21`. A file without deciles gets them from the ranks of its scores if it
-    has every LSOA of England; for part of England the column is absent, since deciles are national. (Rounded
-    scores tie: 6 of the 32,844 areas of 2019 come out in the neighbouring decile.)
+    The index is named `lsoa11` or `lsoa21`. A file without deciles gets them from the ranks of its scores if
+    it has every LSOA of England; for part of England the column is absent, since deciles are national.
+    (Rounded scores tie: 6 of the 32,844 areas of 2019 come out in the neighbouring decile.)
 
-    attrs: `edition`, "IMD 2019" for areas of 2011 and "IMD 2025" for areas of 2021 unless it is given; `source`.
+    attrs: `edition`, "IMD 2019" for areas of 2011 and "IMD 2025" for areas of 2021 unless it is given;
+    `source`.
 
     Raises InputFileError, MissingColumnError, InvalidValueError or UnknownCodeError.
     Source: MHCLG, English Indices of Deprivation, File 7.
@@ -53,9 +54,9 @@ def read_deprivation(
     columns = file.find(_FIELDS, named={"area": area, "score": score, "decile": decile}, optional=("decile",))
     table = file.read(columns)
     table.refuse_repeated("area")
-    codes = table.codes("area")
-    found = check_vintage(vintage) if vintage else vintage_of(codes.categories)
-    frame = pd.DataFrame({"imd_score": table.numbers("score")}, index=pd.Index(codes.astype(str), name=found))
+    index = table.area_index("area", vintage)
+    frame = pd.DataFrame({"imd_score": table.numbers("score")}, index=index)
+    found = vintage_in(frame)
     if "decile" in table:
         frame["deprivation_decile"] = table.counts("decile")
         _refuse_outside(frame["deprivation_decile"], file.path.name)
@@ -67,13 +68,13 @@ def read_deprivation(
 
 def _deciles(scores: pd.Series) -> pd.Series:
     rank = scores.rank(ascending=False, method="first")
-    return np.ceil(10 * rank / len(scores)).astype(np.int64)
+    return rank.mul(10 / len(scores)).round(9).apply(np.ceil).astype(np.int64)
 
 
 def _refuse_outside(deciles: pd.Series, file: str) -> None:
     wrong = deciles[~deciles.between(1, 10)]
     if len(wrong):
         raise InvalidValueError(
-            f"{file}: {len(wrong):,} deprivation deciles are not 1 to 10; first: {first_few(wrong.unique())}. "
+            f"{file}: {len(wrong):,} deciles of deprivation are not 1 to 10: {first_few(wrong.unique())}. "
             "Check the column: it must hold national deciles, 1 = most deprived."
         )

@@ -23,11 +23,12 @@ _SEXES = {"FEMALE": "female", "MALE": "male"}
 
 
 def read_lists(path: str | Path) -> pd.DataFrame:
-    """Registered patients, float64: rows (practice, sex), sex "female" or "male"; columns ages 0 to 95 (95 and over).
+    """Registered patients, float64: rows (practice, sex), sex "female" or "male"; columns ages 0 to 95 (95
+    and over).
 
-    Reads the published rows by age and the wide layout with a column per age. An empty cell is nobody of that age:
-    the files print no zero at all. A practice may lack one sex (a men's prison has no row for women): no row here
-    either. Rows for all sexes or all ages together are left out, since they repeat the others.
+    Reads the published rows by age and the wide layout with a column per age. An empty cell is nobody of that
+    age: the files print no zero at all. A practice may lack one sex (a men's prison has no row for women): no
+    row here either. Rows for all sexes or all ages together are left out, since they repeat the others.
 
     attrs: `on`, the extract date or None; `source`, file name, sha256 and rows.
 
@@ -49,7 +50,7 @@ def _wide_columns(file: SourceFile) -> dict[str, str]:
     missing = [age for age in map(str, _AGES) if age not in ages]
     if missing:
         raise MissingColumnError(
-            f"{file.path.name} lacks {len(missing)} of the columns for ages 0 to {OLDEST}: {first_few(missing)}. "
+            f"{file.path.name} lacks {len(missing)} columns of the ages 0 to {OLDEST}: {first_few(missing)}. "
             "Use the lists by single year of age, not by five-year band."
         )
     return columns | {age: ages[age] for age in map(str, _AGES)}
@@ -77,7 +78,7 @@ def _from_rows(table: TextTable) -> pd.DataFrame:
     practices = pd.Series(table.codes("kind")).isin(["GP", "PRACTICE"]) if "kind" in table else True
     rows = rows[rows["sex"].notna() & rows["age"].isin(_AGES) & practices].astype({"age": np.int64})
     _refuse_repeated(pd.MultiIndex.from_frame(rows[["practice", "sex", "age"]]), table)
-    wide = rows.set_index(["practice", "sex", "age"])["patients"].unstack("age")
+    wide = rows.pivot_table("patients", ["practice", "sex"], "age", aggfunc="sum")
     # A row that is not there is nobody of that age, as an empty cell is in the wide layout.
     return wide.reindex(columns=list(_AGES)).fillna(0.0).rename_axis(columns=None)
 

@@ -24,7 +24,8 @@ def read_area_lookup(
     attrs: `source`, file name, sha256 and rows.
 
     Raises InputFileError, MissingColumnError, or VintageError for a best-fit lookup, which loses areas.
-    Source: ONS, LSOA (2011) to LSOA (2021) to Local Authority District (2022) exact-fit lookup for England and Wales.
+    Source: ONS, LSOA (2011) to LSOA (2021) to Local Authority District (2022) exact-fit lookup for England
+    and Wales.
     """
     file = SourceFile(path, "the lookup from LSOA 2011 to LSOA 2021")
     table = file.read(file.find(_FIELDS, named={"lsoa11": lsoa11, "lsoa21": lsoa21, "change": change}))

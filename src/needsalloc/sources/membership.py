@@ -30,10 +30,11 @@ _REQUIRED = ("practice", "pcn")
 def read_membership(
     path: str | Path, *, practice: str | None = None, pcn: str | None = None, icb: str | None = None
 ) -> pd.DataFrame:
-    """One row per practice: `practice, practice_name, pcn, pcn_name, sub_icb, sub_icb_name, icb, icb_name` (text).
+    """One row per practice: `practice, practice_name, pcn, pcn_name, sub_icb, sub_icb_name, icb, icb_name`
+    (text).
 
-    Both generations of the header are read. A practice in no PCN has the code "U", "Unallocated". A file of one's
-    own needs practice and PCN only: a missing name repeats the code, a missing code reads "not given".
+    Both generations of the header are read. A practice in no PCN has the code "U", "Unallocated". A file of
+    one's own needs practice and PCN only: a missing name repeats the code, a missing code reads "not given".
 
     attrs: `on`, the extract date or None; `source`, file name, sha256 and rows.
 
@@ -69,6 +70,6 @@ def _refuse_two_pcns(frame: pd.DataFrame, table: TextTable) -> None:
     repeated = frame.loc[frame["practice"].duplicated(), "practice"].unique()
     if len(repeated):
         raise InvalidValueError(
-            f"{table.source['file']}: {len(repeated):,} practices are in more than one PCN: {first_few(repeated)}. "
-            "Keep the PCN of the day the lists were taken."
+            f"{table.source['file']}: {len(repeated):,} practices are in more than one PCN: "
+            f"{first_few(repeated)}. Keep the PCN of the day the lists were taken."
         )

@@ -2,14 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
-from needsalloc.geography import check_vintage, classify, is_english, vintage_of
-from needsalloc.sources._reading import SourceFile
+from needsalloc.geography import classify, is_english
+from needsalloc.sources._reading import SourceFile, TextTable
 
 _FIELDS = {
     "area": (
@@ -23,13 +23,17 @@ _AGES = (
     (re.compile(r"(?:AGED?_)?(\d+)(?:_TO_|_)(\d+)(?:_YEARS?)?"), r"\1"),
     (re.compile(r"(?:AGED?_)?(\d+)(?:_YEARS?)?(?:_AND_OVER|_OR_OVER)?"), r"\1"),
 )
+_OLDEST = 120
 _BY_SEX = re.compile(r"([FM])(\d+)")
 
 
 def first_age(column: str) -> int | None:
-    """The first age of the band that a column's name states, or None: "90+" -> 90, "Aged 16 to 24 years" -> 16."""
+    """The first age of the band that a column's name states, or None: "90+" -> 90, "Aged 16 to 24 years" ->
+    16."""
     name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper()))
-    return next((int(match.expand(age)) for rule, age in _AGES if (match := rule.fullmatch(name))), None)
+    age = next((int(match.expand(age)) for rule, age in _AGES if (match := rule.fullmatch(name))), None)
+    # A column named 2020 is a year.
+    return age if age is not None and age <= _OLDEST else None
 
 
 def read_population(
@@ -37,9 +41,10 @@ def read_population(
 ) -> pd.DataFrame:
     """Residents by area and age, float64: a row per LSOA, a column per age band named by its first age (int).
 
-    The index is named `lsoa11` or `lsoa21`. Ages ascend, the last band is open: 0 to 90 for single years, 0, 16, 25,
-    35, 50, 65 for the census bands. Columns F0… and M0… of the ONS sheets are added up. Where the file has a total,
-    the ages must sum to it. `areas="england"` leaves out other areas; `areas="all"` keeps them.
+    The index is named `lsoa11` or `lsoa21`. Ages ascend, the last band is open: 0 to 90 for single years, 0,
+    16, 25, 35, 50, 65 for the census bands. Columns F0… and M0… of the ONS sheets are added up. Where the
+    file has a total, the ages must sum to it. `areas="england"` leaves out other areas; `areas="all"` keeps
+    them.
 
     attrs: `source`, file name, sha256 and rows; `left_out`, group of areas -> persons.
 
@@ -53,31 +58,28 @@ def read_population(
     ages = _age_columns(file, set(columns.values()))
     table = file.read(columns | {name: name for name in ages})
     table.refuse_repeated("area")
-    codes = table.codes("area")
-    index = pd.Index(
-        codes.astype(str), name=check_vintage(vintage) if vintage else vintage_of(codes.categories)
-    )
-    by_column = pd.DataFrame({name: table.numbers(name) for name in ages}, index=index)
-    persons = (
-        by_column.T.groupby(ages).sum().T
-        if len(set(ages.values())) < len(ages)
-        else by_column.rename(columns=ages)
-    )
-    persons = persons.sort_index(axis=1).rename_axis(columns=None)
+    index = table.area_index("area", vintage)
+    persons = pd.DataFrame(_persons(table, ages), index=index)
     if "total" in table:
         _check_total(persons, table.numbers("total"), file.path.name)
     kept = is_english(index) if areas == "england" else np.full(len(index), True)
     outside = persons[~kept].sum(axis=1).groupby(classify(index[~kept])).sum()
-    result = persons[kept].astype(np.float64)
+    result = persons[kept]
     result.attrs = {"source": dict(table.source), "left_out": {str(k): float(v) for k, v in outside.items()}}
     return result
 
 
+def _persons(table: TextTable, ages: dict[str, int]) -> dict[int, npt.NDArray[np.float64]]:
+    persons: dict[int, npt.NDArray[np.float64]] = {}
+    for name, age in sorted(ages.items(), key=lambda item: item[1]):
+        persons[age] = persons.get(age, np.float64(0)) + table.numbers(name)
+    return persons
+
+
 def _age_columns(file: SourceFile, taken: set[str]) -> dict[str, int]:
-    """The columns that state an age -> its first age; those by sex only where there are none for both together."""
+    """The columns that state an age -> its first age; by sex only if there are none for both together."""
     others = [name for name in file.header if name not in taken]
-    ages: dict[str, Any] = {name: first_age(name) for name in others if re.search(r"\d", name)}
-    both = {name: int(age) for name, age in ages.items() if age is not None}
+    both = {name: age for name in others if (age := first_age(name)) is not None}
     by_sex = {name: int(match[2]) for name in others if (match := _BY_SEX.fullmatch(name.upper()))}
     found = both or by_sex
     if not found:
@@ -92,10 +94,10 @@ def _age_columns(file: SourceFile, taken: set[str]) -> dict[str, int]:
     return found
 
 
-def _check_total(persons: pd.DataFrame, total: np.ndarray[Any, np.dtype[np.float64]], file: str) -> None:
+def _check_total(persons: pd.DataFrame, total: npt.NDArray[np.float64], file: str) -> None:
     wrong = np.abs(persons.sum(axis=1).to_numpy() - total) > 0.5
     if wrong.any():
         raise InvalidValueError(
-            f"{file}: the ages do not sum to the total in {int(wrong.sum()):,} of {len(persons):,} areas; first: "
-            f"{first_few(persons.index[wrong])}. Check that the age columns are complete and do not overlap."
+            f"{file}: the ages do not sum to the total in {int(wrong.sum()):,} of {len(persons):,} areas; "
+            f"first: {first_few(persons.index[wrong])}. Check that the ages are complete and do not overlap."
         )

@@ -37,16 +37,18 @@ def read_registrations(
     vintage: str | None = None,
     on: date | None = None,
 ) -> pd.DataFrame:
-    """Patients by practice and LSOA: columns `practice`, `lsoa11` or `lsoa21` (category) and `patients` (int64).
+    """Patients by practice and LSOA: columns `practice`, `lsoa11` or `lsoa21` (category) and `patients`
+    (int64).
 
-    One row per practice and area. Codes that are no English LSOA (Wales, `NO2011`, `CLOSED` …) are kept as they
-    are. The area column is named for the vintage found in the codes; `vintage` overrules it. Rows for both sexes
-    together are used where the file has them, else men and women are added up; never both.
+    One row per practice and area. Codes that are no English LSOA (Wales, `NO2011`, `CLOSED` …) are kept as
+    they are. The area column is named for the vintage found in the codes; `vintage` overrules it. Rows for
+    both sexes together are used where the file has them, else men and women are added up; never both.
 
-    attrs: `on`, the extract date (`on` for a file without one, else None); `source`, file name, sha256 and rows.
+    attrs: `on`, the extract date (`on` for a file without one, else None); `source`, file name, sha256 and
+    rows.
 
-    Raises InputFileError, MissingColumnError, InvalidValueError (counts, two dates, one sex only) or UnknownCodeError.
-    Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-lsoa-all.csv.
+    Raises InputFileError, MissingColumnError, InvalidValueError (counts, two dates, one sex only) or
+    UnknownCodeError. Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-lsoa-all.csv.
     """
     file = SourceFile(path, "patients by practice and LSOA")
     named = {"practice": practice, "area": area, "patients": patients}
@@ -57,10 +59,9 @@ def read_registrations(
         {"practice": table.codes("practice"), column: areas, "patients": table.counts("patients")}
     )
     frame = _both_sexes(frame, table)
-    if frame.duplicated(["practice", column]).any():
-        frame = frame.groupby(["practice", column], observed=True, sort=False, as_index=False)[
-            "patients"
-        ].sum()
+    keys = ["practice", column]
+    if frame.duplicated(keys).any():
+        frame = frame.groupby(keys, observed=True, sort=False, as_index=False)["patients"].sum()
     frame.attrs = {"on": table.one_date("date") if "date" in table else on, "source": dict(table.source)}
     return frame
 
@@ -70,11 +71,13 @@ def _both_sexes(frame: pd.DataFrame, table: TextTable) -> pd.DataFrame:
         return frame
     sex = table.codes("sex")
     if "ALL" in sex.categories:
-        return frame[np.asarray(sex == "ALL")].reset_index(drop=True)
+        both = np.asarray(sex == "ALL")
+        return frame if both.all() else frame.loc[both].reset_index(drop=True)
     found = set(sex.categories)
     if found != _SEXES:
         raise InvalidValueError(
-            f"{table.source['file']}: {table.header['sex']} holds {first_few(sorted(found))}; expected ALL, or both "
-            "MALE and FEMALE. Use the file for all patients, or put the men's and the women's file into one."
+            f"{table.source['file']}: {table.header['sex']} holds {first_few(sorted(found))}; "
+            "expected ALL, or both MALE and FEMALE. "
+            "Use the file for all patients, or put the men's and the women's file into one."
         )
     return frame
