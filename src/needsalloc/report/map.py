@@ -1,0 +1,244 @@
+"""The map of the page: shapes as SVG paths, and the classes that colour them.
+
+Each area is drawn with the team that most of its people use. Up to `MOST_AREAS` areas are drawn one by one;
+beyond that only the teams are, each as the union of its areas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from needsalloc.report import schema
+from needsalloc.report.bundle import Bundle
+from needsalloc.report.schema import Column
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+Floats = npt.NDArray[np.float64]
+
+MOST_AREAS = 4_000
+FEWEST_PEOPLE = 100  # an area with fewer of the registered people is far away and would only shrink the map
+WIDTH = 2_000  # units of the drawing, about three to a pixel
+POLYGON, MULTIPOLYGON = 3, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A drawn area or team: `team` is its row in the allocation, `code` is empty when it is a whole team."""
+
+    team: int
+    path: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A way to colour the map.
+
+    `classes` holds one of 0 to 4 for each drawn area (or for each team when `of` is "team"), -1 where the
+    figure is not known; `scheme` is "s" (sequential) or "d" (diverging); `legend` is (class, words).
+    """
+
+    key: str
+    label: str
+    of: str
+    scheme: str
+    classes: list[int]
+    legend: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Everything the template needs to draw. `areas`, ordered by team, is empty when there are too many."""
+
+    width: int
+    height: int
+    areas: list[Shape]
+    teams: list[Shape]
+    measures: list[Measure]
+    values: list[str]  # the need index of each drawn area, as shown
+    sentence: str
+    left_out: str
+
+
+def draw(bundle: Bundle) -> Map | None:
+    """The map of a run, or None when there are no boundaries for any of its areas."""
+    if bundle.boundaries is None:
+        return None
+    import shapely
+
+    need = bundle.need.set_index(bundle.area_column)
+    teams = pd.Index(bundle.allocation["team"].astype(str))
+    placed = bundle.teams_of_areas.astype(str)
+    placed = placed[placed.isin(teams) & placed.index.isin(need.index)]
+    crowded = need["registered"].reindex(placed.index) >= FEWEST_PEOPLE
+    drawn = placed[crowded & placed.index.isin(bundle.boundaries.index)].sort_index()
+    if drawn.empty:
+        return None
+    team_of = teams.get_indexer(pd.Index(drawn))
+    in_order = np.argsort(team_of, kind="stable")
+    drawn, team_of = drawn.iloc[in_order], team_of[in_order]
+    geometry = _polygons(bundle.boundaries, drawn.index)
+    left, bottom, right, top = shapely.total_bounds(geometry)
+    geometry = shapely.coverage_simplify(geometry, max(right - left, top - bottom) / 1_500)
+    scale = WIDTH / (right - left)
+
+    def path(shape: Any) -> str:
+        return _path(shape, left, top, scale)
+
+    outlines = [
+        Shape(int(team), path(shapely.union_all(geometry[team_of == team]))) for team in np.unique(team_of)
+    ]
+    index = need[bundle.need_index].reindex(drawn.index).to_numpy(dtype=float)
+    by_area = len(drawn) <= MOST_AREAS
+    areas = (
+        [
+            Shape(int(team), path(shape), str(code))
+            for team, shape, code in zip(team_of, geometry, drawn.index, strict=True)
+        ]
+        if by_area
+        else []
+    )
+    column = schema.column(bundle, "need", bundle.need_index)
+    return Map(
+        width=WIDTH,
+        height=int(np.ceil((top - bottom) * scale)),
+        areas=areas,
+        teams=outlines,
+        measures=_measures(bundle, index if by_area else None),
+        values=[column.show(value) for value in index.tolist()] if by_area else [],
+        sentence=_sentence(bundle),
+        left_out=_left_out(need, placed, drawn),
+    )
+
+
+def _polygons(boundaries: gpd.GeoDataFrame, codes: pd.Index[Any]) -> npt.NDArray[Any]:
+    """Valid polygons only: making a ring valid can leave a stray line, which nothing can simplify."""
+    import shapely
+
+    valid: npt.NDArray[Any] = shapely.make_valid(boundaries.geometry.reindex(codes).to_numpy())
+    mixed = ~np.isin(shapely.get_type_id(valid), (POLYGON, MULTIPOLYGON))
+    for position in np.flatnonzero(mixed):
+        parts = shapely.get_parts(valid[position])
+        valid[position] = shapely.union_all(
+            parts[np.isin(shapely.get_type_id(parts), (POLYGON, MULTIPOLYGON))]
+        )
+    return valid
+
+
+def _path(shape: Any, left: float, top: float, scale: float) -> str:
+    """Rings as closed paths of whole units, each point relative to the one before."""
+    import shapely
+
+    rings = shapely.get_rings(shapely.get_parts(shape))
+    points, ring_of = shapely.get_coordinates(rings, return_index=True)
+    units = np.rint((points - (left, top)) * (scale, -scale)).astype(int)
+    return "".join(_ring(units[ring_of == ring]) for ring in range(len(rings)))
+
+
+def _ring(points: npt.NDArray[np.int_]) -> str:
+    steps = np.diff(points[:-1], axis=0)  # the last point is the first again: "z" draws that side
+    steps = steps[steps.any(axis=1)]
+    if len(steps) < 2:
+        return ""
+    start = f"M{points[0, 0]} {points[0, 1]}l"
+    return start + " ".join(f"{x} {y}" for x, y in steps.tolist()).replace(" -", "-") + "z"
+
+
+def _measures(bundle: Bundle, area_index: Floats | None) -> list[Measure]:
+    teams = bundle.allocation
+    has_posts = (teams["target_share"] > 0).to_numpy()
+    index = area_index if area_index is not None else teams[bundle.need_index].to_numpy(dtype=float)
+    of = "team" if area_index is None else "area"
+    column = schema.column(bundle, "allocation", bundle.need_index)
+    measures = [_sequential("need", "Need index", of, index, column)]
+    adults = teams[f"{bundle.people}_adults"].to_numpy(dtype=float)
+    rate = np.divide(
+        teams["posts"].to_numpy(dtype=float) * 10_000,
+        adults,
+        out=np.full(len(teams), np.nan),
+        where=has_posts & (adults > 0),
+    )
+    per_adults = schema.column(bundle, "equity", "posts_per_10000_adults")
+    measures.append(
+        _sequential("rate", f"{bundle.unit} in this plan per 10,000 adults", "team", rate, per_adults)
+    )
+    if bundle.has_current:
+        measures.append(_distance(teams["distance_from_target"].to_numpy(dtype=float)))
+    return measures
+
+
+def _sequential(key: str, label: str, of: str, values: Floats, column: Column) -> Measure:
+    """Five classes of about equal number; fewer when many values are the same."""
+    known = np.isfinite(values)
+    cuts = np.quantile(values[known], (0.2, 0.4, 0.6, 0.8)) if known.any() else np.array([])
+    limits = np.unique(np.round(cuts, column.decimals))
+    words = [column.show(float(limit)) for limit in limits]
+    between = [f"{low} to under {high}" for low, high in pairwise(words)]
+    names = [f"below {words[0]}", *between, f"{words[-1]} and over"] if words else []
+    return _classed(key, label, of, "s", values, limits, names)
+
+
+def _distance(values: Floats) -> Measure:
+    limits = np.array([-0.15, -0.05, 0.05, 0.15])
+    names = [
+        "more than 15% below",
+        "5% to 15% below",
+        "within 5% of target",
+        "5% to 15% above",
+        "more than 15% above",
+    ]
+    return _classed("distance", "Distance from target now", "team", "d", values, limits, names)
+
+
+def _classed(
+    key: str, label: str, of: str, scheme: str, values: Floats, limits: Floats, names: Sequence[str]
+) -> Measure:
+    colours = np.rint(np.linspace(0, 4, len(names))).astype(int) if len(names) > 1 else np.array([2])
+    found = np.searchsorted(limits, values, side="right")
+    known = np.isfinite(values)
+    counts = np.bincount(found[known], minlength=len(names))
+    noun = "areas" if of == "area" else "teams"
+    legend = [
+        (f"{scheme}{colour}", f"{name} ({count:,} {noun if count != 1 else noun[:-1]})")
+        for colour, name, count in zip(colours.tolist(), names, counts.tolist(), strict=False)
+    ]
+    if not known.all():
+        legend.append(("na", "no posts of its own, or not known"))
+    classes = np.where(known, colours[np.minimum(found, len(colours) - 1)], -1)
+    return Measure(key, label, of, scheme, classes.tolist(), legend)
+
+
+def _sentence(bundle: Bundle) -> str:
+    teams = bundle.allocation[bundle.allocation["target_share"] > 0]
+    ranked = teams.sort_values(bundle.need_index, ascending=False)
+    column = schema.column(bundle, "allocation", bundle.need_index)
+
+    def named(row: pd.Series[Any]) -> str:
+        return f"{row['team_name']} ({column.show(row[bundle.need_index])})"
+
+    if len(ranked) < 2:
+        return ""
+    return (
+        f"Need for each adult is highest in {named(ranked.iloc[0])} and lowest in {named(ranked.iloc[-1])}, "
+        f"where {bundle.base_name} is 1."
+    )
+
+
+def _left_out(need: pd.DataFrame, placed: pd.Series[str], drawn: pd.Series[str]) -> str:
+    gone = placed.index.difference(drawn.index)
+    if gone.empty:
+        return ""
+    people = need["registered"].reindex(gone).sum()
+    return (
+        f"{len(gone):,} areas with {people:,.0f} registered people are not drawn: fewer than {FEWEST_PEOPLE} "
+        "of the people counted here live in them, or they have no boundary."
+    )

@@ -1,0 +1,153 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const table = document.getElementById("team-table");
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const drawing = document.getElementById("drawing");
+  const choose = document.getElementById("choose");
+  let chosen = null;
+
+  /* Sorting: rows without a figure stay last, whichever way the others run. */
+  const compare = (a, b, column, way) => {
+    const x = data.values[a.dataset.team][column];
+    const y = data.values[b.dataset.team][column];
+    if (x === null || y === null) return (x === null) - (y === null);
+    return way * (typeof x === "string" ? x.localeCompare(y, "en-GB") : x - y);
+  };
+  table.tHead.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const head = button.parentElement;
+    const column = Number(button.dataset.column);
+    const text = typeof data.values[0]?.[column] === "string";
+    const first = text ? "ascending" : "descending";
+    const other = text ? "descending" : "ascending";
+    const next = head.ariaSort === first ? other : first;
+    for (const cell of table.tHead.rows[0].cells) cell.ariaSort = "none";
+    head.ariaSort = next;
+    rows.sort((a, b) => compare(a, b, column, next === "ascending" ? 1 : -1));
+    body.append(...rows);
+  });
+
+  /* Searching */
+  const found = document.getElementById("found");
+  document.getElementById("search").addEventListener("input", (event) => {
+    const wanted = event.target.value.trim().toLocaleLowerCase("en-GB");
+    let count = 0;
+    for (const row of rows) {
+      row.hidden = !row.cells[0].textContent.toLocaleLowerCase("en-GB").includes(wanted);
+      count += !row.hidden;
+    }
+    found.textContent = wanted ? `${count} of ${rows.length} rows` : `${rows.length} rows`;
+  });
+
+  /* A team that is chosen in the table, on the map or in the list is shown in all three. */
+  const byTeam = Object.fromEntries(rows.map((row) => [row.dataset.team, row]));
+  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.querySelector("button").textContent.trim());
+  const nameOf = (team) => byTeam[team].cells[0].querySelector("button").textContent;
+  const outlineOf = (team) =>
+    drawing.querySelector(`.outlines [data-team="${team}"], .teams [data-team="${team}"] path`);
+
+  const light = (team) => {
+    if (!drawing) return;
+    const outline = team === null ? null : outlineOf(team);
+    document.getElementById("lit").setAttribute("d", outline ? outline.getAttribute("d") : "");
+  };
+  const choice = (team, scroll) => {
+    if (chosen !== null) {
+      byTeam[chosen].classList.remove("on");
+      byTeam[chosen].querySelector("button").ariaPressed = "false";
+    }
+    chosen = team === chosen ? null : team;
+    light(chosen);
+    if (choose) choose.value = chosen ?? "";
+    const card = document.getElementById("card");
+    if (card) {
+      card.hidden = chosen === null;
+      card.replaceChildren();
+    }
+    if (chosen === null) return;
+    const row = byTeam[chosen];
+    row.classList.add("on");
+    row.querySelector("button").ariaPressed = "true";
+    if (scroll) {
+      const box = table.parentElement;
+      box.scrollTop = row.offsetTop - box.clientHeight / 2;
+    }
+    if (!card) return;
+    headings.slice(1).forEach((heading, i) => {
+      const line = document.createElement("div");
+      const term = document.createElement("dt");
+      const figure = document.createElement("dd");
+      term.textContent = heading;
+      figure.textContent = row.cells[i + 1].textContent;
+      line.append(term, figure);
+      card.append(line);
+    });
+  };
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row && (event.target.closest("button") || !String(getSelection()))) choice(row.dataset.team, false);
+  });
+  body.addEventListener("focusin", (event) => light(event.target.closest("tr").dataset.team));
+  body.addEventListener("focusout", () => light(chosen));
+  if (!drawing) return;
+  choose.addEventListener("change", () => {
+    if (choose.value === "") choice(chosen, false);
+    else choice(choose.value, true);
+  });
+
+  /* Colours */
+  const shapes = [...drawing.querySelectorAll(".shapes path")];
+  const teamOf = (shape) => shape.parentElement.dataset.team;
+  const colour = (key) => {
+    const measure = data.measures[key];
+    shapes.forEach((shape, i) => {
+      const number = measure.classes[measure.of === "area" ? i : teamOf(shape)];
+      shape.setAttribute("class", number < 0 ? "na" : measure.scheme + number);
+    });
+    for (const legend of document.querySelectorAll(".legend")) legend.hidden = legend.dataset.measure !== key;
+    const label = document.querySelector(`input[name="measure"][value="${key}"]`).parentElement.textContent.trim();
+    document.getElementById("map-title").textContent = `Map coloured by: ${label}`;
+  };
+  document.querySelector(".measures").addEventListener("change", (event) => colour(event.target.value));
+  colour(document.querySelector(".measures input:checked").value);
+
+  /* Pointing: our own tip has more to say than the browser's, which would cover it. */
+  for (const title of drawing.querySelectorAll("g > title")) title.remove();
+  const tip = document.getElementById("tip");
+  const area = new Map(shapes.map((shape, i) => [shape, data.areas[i]]));
+  const column = (start) => headings.findIndex((heading) => heading.startsWith(start));
+  const [needColumn, postsColumn] = [column("Need index"), column("Posts in this plan")];
+  drawing.addEventListener("pointermove", (event) => {
+    const shape = event.target.closest(".shapes path");
+    tip.hidden = !shape;
+    if (!shape) return light(chosen);
+    const team = teamOf(shape);
+    const cells = byTeam[team].cells;
+    light(team);
+    const name = document.createElement("strong");
+    name.textContent = nameOf(team);
+    const lines = [
+      `Need index ${cells[needColumn].textContent}`,
+      `${headings[postsColumn]}: ${cells[postsColumn].textContent}`,
+    ];
+    if (area.get(shape)) lines.push(`Area ${area.get(shape)[0]}: need index ${area.get(shape)[1]}`);
+    tip.replaceChildren(name, ...lines.map((text) => {
+      const line = document.createElement("span");
+      line.textContent = text;
+      return line;
+    }));
+    tip.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${event.clientY + tip.offsetHeight + 24 > innerHeight ? event.clientY - tip.offsetHeight - 12 : event.clientY + 16}px`;
+  });
+  drawing.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+    light(chosen);
+  });
+  drawing.addEventListener("click", (event) => {
+    const shape = event.target.closest(".shapes path");
+    if (shape) choice(teamOf(shape), true);
+  });
+})();
