@@ -93,6 +93,7 @@ def check_table1() -> None:
         assert list(table.index[wrong]) == (["nursing_home"] if column else [])
     assert 100 * table.loc["nursing_home", "users_number"] / USERS == pytest.approx(9.6, abs=0.05)
 
+    assert list(table.loc["contacts", ["number", "users_number"]]) == [CONTACTS, CONTACTS]
     contacts = table.loc["contacts_per_person"]
     assert CONTACTS / USERS == pytest.approx(contacts["users_mean"], abs=0.005)
     assert CONTACTS / PEOPLE == pytest.approx(contacts["mean"], abs=0.005)
@@ -137,6 +138,9 @@ def check_alignment() -> None:
 
 def check_results() -> None:
     value = frame("filipe-2024-results", "quantity")["value"]
+    assert list(value[["people", "users", "contacts"]]) == [PEOPLE, USERS, CONTACTS]
+    nurses = frame("filipe-2024-table1", "variable").loc["district_nurses_per_10000"]
+    assert list(value[["nurses_per_10000", "nurses_per_10000_sd"]]) == list(nurses[["mean", "sd"]])
     assert value["users"] / value["people"] == pytest.approx(value["share_with_any_contact"], abs=5e-6)
     assert value["share_with_any_contact"] + value["share_without_contact"] == pytest.approx(1)
     assert value["contacts"] / value["users"] == pytest.approx(value["contacts_per_user"], abs=0.005)
