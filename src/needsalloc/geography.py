@@ -141,7 +141,7 @@ def check_exact_fit(lookup: pd.DataFrame) -> None:
             raise VintageError(
                 f"The lookup has {found:,} of England's {whole:,} areas in {vintage}: "
                 f"{whole - found:,} are missing, as in a best-fit lookup. "
-                "People of those areas would be lost: use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021 to local authority)."
+                "Their people would be lost: use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021)."
             )
 
 

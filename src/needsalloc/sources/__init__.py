@@ -1,7 +1,9 @@
 """The official files: each is read into canonical columns, checked at the door, with its source in
 `attrs`."""
 
+from needsalloc.sources.boundaries import read_boundaries
 from needsalloc.sources.conditions import read_conditions
+from needsalloc.sources.current import read_current, write_template
 from needsalloc.sources.deprivation import read_deprivation
 from needsalloc.sources.lists import read_lists
 from needsalloc.sources.lookup import read_area_lookup
@@ -13,10 +15,13 @@ __all__ = [
     "NO_PCN",
     "NO_PCN_NAME",
     "read_area_lookup",
+    "read_boundaries",
     "read_conditions",
+    "read_current",
     "read_deprivation",
     "read_lists",
     "read_membership",
     "read_population",
     "read_registrations",
+    "write_template",
 ]

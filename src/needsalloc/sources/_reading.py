@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -54,17 +54,19 @@ def plain(name: str) -> str:
 class SourceFile:
     """A comma-separated file, plain or gzipped, opened as far as its header.
 
-    `what` says in a message which kind of file was expected. UTF-8, with or without a byte-order mark, or
-    Windows-1252.
+    `what` says in a message which kind of file was expected; `convert` turns another kind of file into UTF-8
+    text separated by commas. UTF-8, with or without a byte-order mark, or Windows-1252.
 
     Raises InputFileError if the file is not there, is not readable, or is no text table.
     """
 
-    def __init__(self, path: str | Path, what: str) -> None:
+    def __init__(
+        self, path: str | Path, what: str, *, convert: Callable[[bytes, Path], bytes] | None = None
+    ) -> None:
         self.path, self.what = Path(path), what
         stored = read_bytes(self.path)
-        self.sha256 = hashlib.sha256(stored).hexdigest()
-        self._data = _as_utf8(_unpack(stored, self.path), self.path)
+        self.sha256 = checksum(stored)
+        self._data = (convert or as_text)(stored, self.path)
         self.header, self._body = self._read_header()
 
     def _read_header(self) -> tuple[list[str], int]:
@@ -198,19 +200,20 @@ class TextTable:
         return codes
 
     def area_index(self, field: str, vintage: str | None) -> pd.Index:
-        """The area codes as an index named for their vintage: the one given, else the one found in the codes."""
+        """The area codes as an index named for their vintage: the one given, else that of the codes."""
         codes = self.codes(field)
-        return pd.Index(
-            codes.astype(str), name=check_vintage(vintage) if vintage else vintage_of(codes.categories)
-        )
+        name = check_vintage(vintage) if vintage else vintage_of(codes.categories)
+        return pd.Index(codes.astype(str), name=name)
 
     def numbers(self, field: str, *, blank: float | None = None) -> npt.NDArray[np.float64]:
         """Numbers that are not negative; a blank counts as `blank`, or is an error where that is None."""
         values = self.columns[field]
-        parsed = np.array([_number(str(text), blank) for text in values.categories], dtype=np.float64)
+        read = [_number(str(text), blank) for text in values.categories]
+        parsed = np.array([np.nan if number is None else number for number in read], dtype=np.float64)
         numbers: npt.NDArray[np.float64] = parsed[values.codes]
-        if not np.isfinite(parsed).all():
-            raise self._invalid(field, ~np.isfinite(numbers), "hold no number", "Write figures only.")
+        unreadable = np.array([number is None for number in read], dtype=np.bool_)
+        if unreadable.any():
+            raise self._invalid(field, unreadable[values.codes], "hold no number", "Write figures only.")
         if (parsed < 0).any():
             raise self._invalid(field, numbers < 0, "are negative", "Correct or leave out those rows.")
         return numbers
@@ -280,6 +283,16 @@ def read_bytes(path: Path) -> bytes:
         raise InputFileError(f"{path} cannot be read: {error}.") from error
 
 
+def checksum(data: bytes) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def as_text(data: bytes, path: Path) -> bytes:
+    """The text of a plain or gzipped file, in UTF-8; InputFileError if it is no text."""
+    return _as_utf8(_unpack(data, path), path)
+
+
 def _unpack(data: bytes, path: Path) -> bytes:
     if data.startswith(b"PK\x03\x04"):
         raise InputFileError(
@@ -321,14 +334,13 @@ def _recode(values: pd.Categorical, categories: Sequence[str]) -> pd.Categorical
     return pd.Categorical.from_codes(position[values.codes], categories=distinct)
 
 
-def _number(text: str, blank: float | None) -> float:
+def _number(text: str, blank: float | None) -> float | None:
+    """The number that `text` states; `blank` if it is empty; None if it is no finite number."""
     text = text.strip()
-    if not text and blank is not None:
+    if not text:
         return blank
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
-    try:
-        # float() also takes "1_000" and words such as "nan", none of which belongs in a published table.
-        return float(text) if "_" not in text else float("nan")
-    except ValueError:
-        return float("nan")
+    # float() also takes "1_000", "nan" and "inf", none of which is a figure.
+    figure = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,2})?", text, re.IGNORECASE | re.ASCII)
+    return float(text) if figure else None

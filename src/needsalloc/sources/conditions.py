@@ -6,7 +6,7 @@ import pandas as pd
 
 from needsalloc.sources._reading import SourceFile
 
-_FIELDS = {
+FIELDS = {
     "practice": ("PRACTICE_CODE",),
     "condition": ("GROUP_CODE",),
     "register": ("REGISTER",),
@@ -28,7 +28,7 @@ def read_conditions(path: str | Path) -> pd.DataFrame:
     Source: NHS England, Quality and Outcomes Framework, PREVALENCE_<year>.csv.
     """
     file = SourceFile(path, "QOF registers")
-    table = file.read(file.find(_FIELDS))
+    table = file.read(file.find(FIELDS))
     table.refuse_repeated("practice", "condition")
     frame = pd.DataFrame(
         {

@@ -9,7 +9,7 @@ from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
 from needsalloc.sources._reading import SourceFile
 
-_FIELDS = {
+FIELDS = {
     "area": (
         "LSOA_CODE_2011",
         "LSOA_CODE_2021",
@@ -51,7 +51,7 @@ def read_deprivation(
     Source: MHCLG, English Indices of Deprivation, File 7.
     """
     file = SourceFile(path, "the Index of Multiple Deprivation")
-    columns = file.find(_FIELDS, named={"area": area, "score": score, "decile": decile}, optional=("decile",))
+    columns = file.find(FIELDS, named={"area": area, "score": score, "decile": decile}, optional=("decile",))
     table = file.read(columns)
     table.refuse_repeated("area")
     index = table.area_index("area", vintage)

@@ -12,7 +12,7 @@ NO_PCN_NAME = "Unallocated"
 _NOT_GIVEN = "not given"
 
 # Until June 2022 the columns carry the names of CCGs and STPs, which sub-ICB locations and ICBs replaced.
-_FIELDS = {
+FIELDS = {
     "practice": ("PRACTICE_CODE",),
     "practice_name": ("PRACTICE_NAME",),
     "pcn": ("PCN_CODE",),
@@ -23,7 +23,7 @@ _FIELDS = {
     "icb_name": ("ICB_NAME", "STP_NAME"),
     "date": ("EXTRACT_DATE",),
 }
-_COLUMNS = tuple(field for field in _FIELDS if field != "date")
+_COLUMNS = tuple(field for field in FIELDS if field != "date")
 _REQUIRED = ("practice", "pcn")
 
 
@@ -42,9 +42,9 @@ def read_membership(
     Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-map.csv.
     """
     file = SourceFile(path, "the map of practices to PCNs")
-    optional = set(_FIELDS) - set(_REQUIRED)
+    optional = set(FIELDS) - set(_REQUIRED)
     table = file.read(
-        file.find(_FIELDS, named={"practice": practice, "pcn": pcn, "icb": icb}, optional=optional)
+        file.find(FIELDS, named={"practice": practice, "pcn": pcn, "icb": icb}, optional=optional)
     )
     practices = table.codes("practice")
     frame = pd.DataFrame({"practice": pd.Series(practices).astype(str)})

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, first_few
@@ -37,8 +38,7 @@ def read_registrations(
     vintage: str | None = None,
     on: date | None = None,
 ) -> pd.DataFrame:
-    """Patients by practice and LSOA: columns `practice`, `lsoa11` or `lsoa21` (category) and `patients`
-    (int64).
+    """Patients by practice and LSOA: `practice`, `lsoa11` or `lsoa21` (category), `patients` (int64).
 
     One row per practice and area. Codes that are no English LSOA (Wales, `NO2011`, `CLOSED` …) are kept as
     they are. The area column is named for the vintage found in the codes; `vintage` overrules it. Rows for
@@ -58,7 +58,7 @@ def read_registrations(
     frame = pd.DataFrame(
         {"practice": table.codes("practice"), column: areas, "patients": table.counts("patients")}
     )
-    frame = _both_sexes(frame, table)
+    frame = frame[_rows_to_count(table)].reset_index(drop=True)
     keys = ["practice", column]
     if frame.duplicated(keys).any():
         frame = frame.groupby(keys, observed=True, sort=False, as_index=False)["patients"].sum()
@@ -66,13 +66,14 @@ def read_registrations(
     return frame
 
 
-def _both_sexes(frame: pd.DataFrame, table: TextTable) -> pd.DataFrame:
+def _rows_to_count(table: TextTable) -> npt.NDArray[np.bool_]:
+    """The rows for all patients if there are any, else every row, of both sexes."""
+    every_row = np.full(table.source["rows"], True)
     if "sex" not in table:
-        return frame
+        return every_row
     sex = table.codes("sex")
     if "ALL" in sex.categories:
-        both = np.asarray(sex == "ALL")
-        return frame if both.all() else frame.loc[both].reset_index(drop=True)
+        return np.asarray(sex == "ALL")
     found = set(sex.categories)
     if found != _SEXES:
         raise InvalidValueError(
@@ -80,4 +81,4 @@ def _both_sexes(frame: pd.DataFrame, table: TextTable) -> pd.DataFrame:
             "expected ALL, or both MALE and FEMALE. "
             "Use the file for all patients, or put the men's and the women's file into one."
         )
-    return frame
+    return every_row

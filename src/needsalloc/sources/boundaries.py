@@ -1,0 +1,92 @@
+"""Boundaries of areas (ONS Open Geography), as maps draw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, first_few
+from needsalloc.geography import check_vintage, vintage_of
+from needsalloc.sources._reading import checksum, plain, read_bytes
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+BRITISH_NATIONAL_GRID = 27700
+_AREA = ("LSOA11_CODE", "LSOA21_CODE", "LSOA11CD", "LSOA21CD", "LSOA_CODE")
+_SUFFIXES = (".parquet", ".geojson", ".json", ".gpkg")
+
+
+def read_boundaries(
+    path: str | Path, *, area: str | None = None, vintage: str | None = None
+) -> gpd.GeoDataFrame:
+    """Polygons by area code: an index named `lsoa11` or `lsoa21`, `geometry` in metres (EPSG:27700), all
+    valid.
+
+    Reads GeoParquet, GeoJSON and GeoPackage. Polygons are made valid after projecting, since projecting can
+    break them; a dissolve fails on a broken one. Needs geopandas (pip install "needsalloc[maps]").
+
+    attrs: `source`, file name, sha256 and rows.
+
+    Raises InputFileError, MissingColumnError, InvalidValueError or UnknownCodeError.
+    Source: ONS, Lower layer Super Output Areas boundaries.
+    """
+    path = Path(path)
+    shapes = _open(path)
+    column = _area_column(path, [str(name) for name in shapes.columns], area)
+    codes = shapes[column].astype("str").str.strip().str.upper()
+    repeated = codes[codes.duplicated()].unique()
+    if len(repeated):
+        raise InvalidValueError(
+            f"{path.name}: {len(repeated):,} areas have more than one row: {first_few(repeated)}. "
+            "Dissolve their parts into one."
+        )
+    name = check_vintage(vintage) if vintage else vintage_of(codes)
+    result = _valid(shapes.geometry.to_crs(BRITISH_NATIONAL_GRID), pd.Index(codes, name=name))
+    result.attrs = {"source": {"file": path.name, "sha256": checksum(read_bytes(path)), "rows": len(result)}}
+    return result
+
+
+def _open(path: Path) -> gpd.GeoDataFrame:
+    try:
+        import geopandas as gpd
+    except ImportError as error:
+        raise InputFileError(
+            'Boundaries need geopandas. Install it with: pip install "needsalloc[maps]".'
+        ) from error
+    if path.suffix not in _SUFFIXES:
+        raise InputFileError(f"{path.name} is no boundary file: give one of {', '.join(_SUFFIXES)}.")
+    read_bytes(path)
+    try:
+        shapes = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
+    # The readers behind geopandas have no error in common.
+    except Exception as error:
+        raise InputFileError(f"{path.name} cannot be read as boundaries: {error}.") from error
+    if not isinstance(shapes, gpd.GeoDataFrame) or shapes.crs is None:
+        raise InputFileError(
+            f"{path.name} has no geometry with a coordinate system. Give a map file, not a table."
+        )
+    return shapes
+
+
+def _valid(drawn: gpd.GeoSeries, areas: pd.Index) -> gpd.GeoDataFrame:
+    import geopandas as gpd
+    import shapely
+
+    # "structure" leaves polygons where the default leaves bits of line behind.
+    polygons = shapely.make_valid(drawn.to_numpy(), method="structure", keep_collapsed=False)
+    return gpd.GeoDataFrame(geometry=polygons, index=areas, crs=BRITISH_NATIONAL_GRID)
+
+
+def _area_column(path: Path, columns: list[str], area: str | None) -> str:
+    names = [area] if area else _AREA
+    spelling = {plain(column): column for column in reversed(columns)}
+    found = next((spelling[plain(name)] for name in names if plain(name) in spelling), None)
+    if found is None:
+        raise MissingColumnError(
+            f"{path.name} lacks the column of area codes, {names[0]}. It has: {first_few(columns, 12)}. "
+            'Name it, as in area="its name".'
+        )
+    return found
