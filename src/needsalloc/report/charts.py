@@ -86,7 +86,7 @@ def teams_chart(bundle: Bundle) -> Chart:
         gap = after - before
         column = schema.column(bundle, "allocation", "current")
         change = schema.column(bundle, "allocation", "change")
-        title = f"Now and in this plan ({bundle.unit})"
+        title = f"Each team, in {bundle.unit}"
         series = [("before", "Posts now"), ("after", "Posts in this plan")]
         extra = "Change"
     else:
@@ -95,7 +95,7 @@ def teams_chart(bundle: Bundle) -> Chart:
         gap = after - before
         column = schema.column(bundle, "allocation", "target_share")
         change = Column("", "", "", "percent", column.decimals, signed=True)
-        title = "Share of people and fair share"
+        title = "Each team's share of people, and of the total by need"
         series = [("before", f"Share of {bundle.people} adults"), ("after", "Target share, by need")]
         extra = "Difference"
     shown, note = _furthest(gap)

@@ -93,8 +93,13 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
     adults = bundle.allocation[f"{bundle.people}_adults"].sum()
     index = schema.column(bundle, "allocation", bundle.need_index)
     posts = schema.column(bundle, "allocation", "posts")
+    whole = float(bundle.total).is_integer()
     numbers = [
-        (posts.show(bundle.total), f"{bundle.unit} shared", f"in steps of {bundle.step:g}"),
+        (
+            f"{bundle.total:,.0f}" if whole else posts.show(bundle.total),
+            f"{bundle.unit} shared",
+            f"in steps of {bundle.step:g}",
+        ),
         (f"{len(teams):,}", "team" if len(teams) == 1 else "teams", f"{adults:,.0f} {bundle.people} adults"),
         (
             f"{index.show(teams[bundle.need_index].min())} to {index.show(teams[bundle.need_index].max())}",
@@ -147,7 +152,7 @@ def team_table(bundle: Bundle) -> TeamTable:
         for name in names
     ]
     return TeamTable(
-        heads=[("Team", ""), *((column.label, _unit(column)) for column in described.values())],
+        heads=[("Team", ""), *(_head(column) for column in described.values())],
         rows=rows,
         totals=totals,
         sort_by=[[label, *(lists[name][i] for name in names)] for i, label in enumerate(labels)],
@@ -162,8 +167,12 @@ def _cell(name: str, column: Column, value: Any, widest: float) -> Cell:
     return Cell(column.show(value), kind, bar)
 
 
-def _unit(column: Column) -> str:
-    return "" if column.unit in ("text", "share", "ratio", "people") else column.unit
+def _head(column: Column) -> tuple[str, str]:
+    """Label and unit of a heading; the unit is left out where the label has said it."""
+    label, _, base = column.label.partition(" (")
+    unit = base.rstrip(")") or column.unit
+    said = unit in ("text", "share", "ratio", "people", "1 to 5") or unit == label.lower() or " per " in label
+    return label, "" if said else unit
 
 
 def _shown(bundle: Bundle, table: str) -> dict[str, Any]:
@@ -179,7 +188,7 @@ def _shown(bundle: Bundle, table: str) -> dict[str, Any]:
         ]
         for row in frame[list(described)].itertuples(index=False, name=None)
     ]
-    heads = [(column.label, _unit(column), column.form) for column in described.values()]
+    heads = [(*_head(column), column.form) for column in described.values()]
     return {"heads": heads, "rows": rows}
 
 
