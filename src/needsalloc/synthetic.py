@@ -278,11 +278,12 @@ def _patients(rng: np.random.Generator, residents: Ints, homes: Floats, practice
         -distance / (2 * _METRES_PER_AREA) + distance.min(axis=1, keepdims=True) / 5_000
     )
     chosen = rng.multinomial(registered, pull / pull.sum(axis=1, keepdims=True))
-    far = len(homes) // 2
+    # Every practice has somebody from anywhere, so that none is empty.
+    far = max(len(homes) // 2, len(practices))
     rows = np.concatenate(
         [np.repeat(np.arange(len(homes)), nearest.shape[1]), rng.integers(len(homes), size=far)]
     )
-    columns = np.concatenate([nearest.ravel(), rng.integers(len(practices), size=far)])
+    columns = np.concatenate([nearest.ravel(), np.resize(np.arange(len(practices)), far)])
     counts = np.concatenate([chosen.ravel(), rng.integers(1, 4, size=far)])
     patients = csr_array((counts, (rows, columns)), shape=(len(homes), len(practices)))
     patients.sum_duplicates()

@@ -8,12 +8,13 @@ from needsalloc.sources.deprivation import read_deprivation
 from needsalloc.sources.lists import read_lists
 from needsalloc.sources.lookup import read_area_lookup
 from needsalloc.sources.membership import NO_PCN, NO_PCN_NAME, read_membership
-from needsalloc.sources.population import read_population
+from needsalloc.sources.population import first_age, read_population
 from needsalloc.sources.registrations import read_registrations
 
 __all__ = [
     "NO_PCN",
     "NO_PCN_NAME",
+    "first_age",
     "read_area_lookup",
     "read_boundaries",
     "read_conditions",

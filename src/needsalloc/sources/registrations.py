@@ -61,7 +61,7 @@ def read_registrations(
     frame = frame[_rows_to_count(table)].reset_index(drop=True)
     keys = ["practice", column]
     if frame.duplicated(keys).any():
-        frame = frame.groupby(keys, observed=True, sort=False, as_index=False)["patients"].sum()
+        frame = frame.groupby(keys, observed=True, sort=False)["patients"].sum().reset_index()
     frame.attrs = {"on": table.one_date("date") if "date" in table else on, "source": dict(table.source)}
     return frame
 
