@@ -105,15 +105,15 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
         area_column="lsoa21",
         sentences=(
             f"You asked how {total:g} WTE of district nursing would be shared between {teams} teams if each "
-            "adult's share followed need.",
-            f"Need differs: from {index.min():.2f} to {index.max():.2f} times the contacts of England's average "
-            "adult, from area to area.",
+            "adult’s share followed need.",
+            f"Need differs from area to area: {index.min():.2f} to {index.max():.2f} times the contacts "
+            "of England’s average adult.",
             "The index comes from a published formula of one city; how well it carries over is not known.",
             "It leaves out travel, care homes and housebound people who are not on a register.",
         ),
         warnings=(
-            "The most deprived fifth would lose 0.8 WTE against today: its adults are younger, and the formula "
-            "weighs age most.",
+            "The most deprived fifth would lose 0.8 WTE against today: its adults are younger, "
+            "and the formula weighs age most.",
         )
         if current
         else (),

@@ -92,12 +92,12 @@ def teams_chart(bundle: Bundle) -> Chart:
     else:
         adults = teams[f"{bundle.people}_adults"]
         before, after = adults / adults.sum(), teams["target_share"]
-        gap = after - before
+        gap = (after - before) * 100
         column = schema.column(bundle, "allocation", "target_share")
-        change = Column("", "", "", "percent", column.decimals, signed=True)
-        title = "Each team's share of people, and of the total by need"
+        change = Column("", "", "", "number", column.decimals, signed=True)
+        title = "Each team’s share of people, and of the total by need"
         series = [("before", f"Share of {bundle.people} adults"), ("after", "Target share, by need")]
-        extra = "Difference"
+        extra = "Difference in percentage points"
     shown, note = _furthest(gap)
     scale = axis([*before[shown], *after[shown]])
     rows = [

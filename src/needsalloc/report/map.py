@@ -64,7 +64,7 @@ class Map:
     areas: list[Shape]
     teams: list[Shape]
     measures: list[Measure]
-    values: list[str]  # the need index of each drawn area, as shown
+    shown: list[str]  # the need index of each drawn area, as shown
     sentence: str
     left_out: str
 
@@ -114,7 +114,7 @@ def draw(bundle: Bundle) -> Map | None:
         areas=areas,
         teams=outlines,
         measures=_measures(bundle, index if by_area else None),
-        values=[column.show(value) for value in index.tolist()] if by_area else [],
+        shown=[column.show(value) for value in index.tolist()] if by_area else [],
         sentence=_sentence(bundle),
         left_out=_left_out(need, placed, drawn),
     )

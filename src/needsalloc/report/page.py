@@ -207,7 +207,7 @@ def _data(table: TeamTable, drawing: Any) -> Mapping[str, Any]:
             for measure in drawing.measures
         }
         data["areas"] = [
-            [shape.code, value] for shape, value in zip(drawing.areas, drawing.values, strict=True)
+            [shape.code, value] for shape, value in zip(drawing.areas, drawing.shown, strict=True)
         ]
     return data
 

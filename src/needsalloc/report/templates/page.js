@@ -39,12 +39,16 @@
       row.hidden = !row.cells[0].textContent.toLocaleLowerCase("en-GB").includes(wanted);
       count += !row.hidden;
     }
-    found.textContent = wanted ? `${count} of ${rows.length} rows` : `${rows.length} rows`;
+    const all = `${rows.length.toLocaleString("en-GB")} rows`;
+    found.textContent = wanted ? `${count.toLocaleString("en-GB")} of ${all}` : all;
   });
 
   /* A team that is chosen in the table, on the map or in the list is shown in all three. */
   const byTeam = Object.fromEntries(rows.map((row) => [row.dataset.team, row]));
-  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.querySelector("button").textContent.trim());
+  const headings = [...table.tHead.rows[0].cells].map((cell) => {
+    const [label, unit] = cell.querySelector("button").childNodes;
+    return unit ? `${label.textContent.trim()} (${unit.textContent})` : label.textContent.trim();
+  });
   const nameOf = (team) => byTeam[team].cells[0].querySelector("button").textContent;
   const outlineOf = (team) =>
     drawing.querySelector(`.outlines [data-team="${team}"], .teams [data-team="${team}"] path`);
@@ -130,10 +134,10 @@
     const name = document.createElement("strong");
     name.textContent = nameOf(team);
     const lines = [
-      `Need index ${cells[needColumn].textContent}`,
+      `Team’s need index: ${cells[needColumn].textContent}`,
       `${headings[postsColumn]}: ${cells[postsColumn].textContent}`,
     ];
-    if (area.get(shape)) lines.push(`Area ${area.get(shape)[0]}: need index ${area.get(shape)[1]}`);
+    if (area.get(shape)) lines.push(`Need index of area ${area.get(shape)[0]}: ${area.get(shape)[1]}`);
     tip.replaceChildren(name, ...lines.map((text) => {
       const line = document.createElement("span");
       line.textContent = text;

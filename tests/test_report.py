@@ -1,0 +1,371 @@
+"""The report: a folder that is whole or absent, and files that say no more than they know."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from pyarrow import csv
+
+from needsalloc.errors import OutputError
+from needsalloc.report import Bundle, charts, schema, workbook, write
+from needsalloc.report.log import log
+from needsalloc.report.map import draw
+from needsalloc.report.page import page
+from needsalloc.report.schema import Column
+from report_samples import sample
+
+FILES = {
+    "index.html",
+    "plan.xlsx",
+    "log.md",
+    "provenance.json",
+    "plan.toml",
+    *(f"tables/{name}.{kind}" for name in schema.TITLES for kind in ("csv", "parquet")),
+}
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "out"
+    write(bundle, out)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def named(bundle: Bundle, name: str) -> Bundle:
+    """The same run with a first team of this name."""
+    teams = bundle.allocation.copy()
+    teams.loc[0, "team_name"] = name
+    return replace(bundle, allocation=teams)
+
+
+# The folder
+
+
+def test_every_file_is_written_and_told(bundle: Bundle, tmp_path: Path) -> None:
+    heard: list[str] = []
+    written = write(bundle, tmp_path / "deep" / "out", progress=heard.append)
+    assert set(written) == FILES == set(contents(tmp_path / "deep" / "out"))
+    assert all(path.is_file() for path in written.values())
+    assert heard == ["tables", "workbook", "page"]
+
+
+def test_the_same_run_gives_the_same_bytes(bundle: Bundle, folder: Path, tmp_path: Path) -> None:
+    write(sample(), tmp_path / "elsewhere")
+    assert contents(tmp_path / "elsewhere") == contents(folder)
+
+
+def test_no_file_names_this_machine(folder: Path) -> None:
+    for name, held in contents(folder).items():
+        assert str(folder.parent).encode() not in held, name
+
+
+def test_a_report_replaces_a_report_and_an_empty_folder(bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    write(bundle, out)
+    write(replace(bundle, title="A second title"), out)
+    assert json.loads((out / "provenance.json").read_text())["title"] == "A second title"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("with_report", [False, True], ids=["alone", "beside a report"])
+def test_a_strangers_file_is_never_lost(bundle: Bundle, tmp_path: Path, with_report: bool) -> None:
+    out = tmp_path / "out"
+    if with_report:
+        write(bundle, out)
+    out.mkdir(exist_ok=True)
+    (out / "minutes of the board.docx").write_text("mine")
+    with pytest.raises(OutputError, match=r"1 file.*minutes of the board\.docx"):
+        write(bundle, out)
+    assert (out / "minutes of the board.docx").read_text() == "mine"
+
+
+def test_a_provenance_of_another_program_does_not_open_the_folder(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "provenance.json").write_text('{"software": {"name": "other"}, "files": {}}')
+    with pytest.raises(OutputError, match="did not write"):
+        write(bundle, tmp_path)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("bad figure"), OSError(28, "No space left on device")])
+def test_a_failure_half_way_leaves_the_old_report(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    out = tmp_path / "out"
+    write(bundle, out)
+    before = contents(out)
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(workbook, "write_workbook", fail)
+    with pytest.raises((RuntimeError, OutputError)):
+        write(replace(bundle, title="never"), out)
+    assert contents(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_place_that_cannot_be_written_is_said(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Choose another"):
+        write(bundle, tmp_path / "file" / "out")
+    with pytest.raises(OutputError, match="is a file"):
+        write(bundle, tmp_path / "file")
+
+
+def test_an_undescribed_column_is_refused_before_anything_is_written(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="mystery"):
+        write(replace(bundle, need=bundle.need.assign(mystery=1)), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+# Tables
+
+
+@pytest.mark.parametrize("name", list(schema.TITLES))
+def test_tables_come_back_as_they_were(bundle: Bundle, folder: Path, name: str) -> None:
+    wanted = bundle.table(name)
+    for found in (
+        csv.read_csv(folder / "tables" / f"{name}.csv").to_pandas(),
+        pd.read_parquet(folder / "tables" / f"{name}.parquet"),
+    ):
+        assert list(found.columns) == list(wanted.columns)
+        for column in wanted:
+            if pd.api.types.is_numeric_dtype(wanted[column]):
+                np.testing.assert_array_equal(found[column], wanted[column])
+            else:
+                assert found[column].astype(str).tolist() == wanted[column].astype(str).tolist()
+
+
+def test_attributes_of_a_frame_do_not_stop_it(bundle: Bundle, tmp_path: Path) -> None:
+    need = bundle.need.copy()
+    need.attrs = {"on": pd.Timestamp("2025-10-01").date(), "frame": bundle.need}
+    assert write(replace(bundle, need=need), tmp_path / "out")
+
+
+# Words and rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "shown"),
+    [
+        (2.5, Column("", "", ""), "3"),  # half up, where Python's round gives 2
+        (0.125, Column("", "", "", decimals=2), "0.13"),
+        (1.005, Column("", "", "", decimals=2), "1.01"),  # as written, not as stored in binary
+        (np.float64(-0.123), Column("", "", "", "percent", 1, signed=True), "−12.3%"),
+        (np.int64(1234567), Column("", "", ""), "1,234,567"),
+        (0.04, Column("", "", "", decimals=1, signed=True), "0.0"),
+        (-0.04, Column("", "", "", decimals=1, signed=True), "0.0"),
+        (float("nan"), Column("", "", ""), "–"),
+        (None, Column("", "", "", "text"), "–"),
+    ],
+)
+def test_numbers_are_shown_rounded_half_up(value: object, column: Column, shown: str) -> None:
+    assert column.show(value) == shown
+
+
+@pytest.mark.parametrize(("step", "decimals"), [(1.0, 0), (0.1, 1), (0.5, 1), (0.25, 2), (10.0, 0)])
+def test_posts_show_as_many_decimals_as_the_step_has(step: float, decimals: int) -> None:
+    assert schema.column(sample(step=step), "allocation", "posts").decimals == decimals
+
+
+def test_every_column_is_described_and_no_two_share_a_label(bundle: Bundle) -> None:
+    for table in schema.TITLES:
+        described = schema.columns(bundle, table).values()
+        assert all(column.label and column.unit and column.meaning for column in described)
+        assert not any("{" in column.label + column.unit + column.meaning for column in described)
+        labels = [column.label.casefold() for column in described]
+        assert len(set(labels)) == len(labels)
+
+
+def test_need_indices_of_any_base_are_described(bundle: Bundle) -> None:
+    assert schema.column(bundle, "need", "need_index_england").label == "Need index (England = 1)"
+    assert schema.column(bundle, "need", "need_index_icb").label == "Need index (icb = 1)"
+
+
+# The workbook
+
+
+def test_the_workbook_has_one_table_to_a_sheet(bundle: Bundle, folder: Path) -> None:
+    book = openpyxl.load_workbook(folder / "plan.xlsx")
+    assert book.sheetnames[:5] == ["Cover", "Contents", "Summary", "Notes", "Parameters"]
+    for sheet in book:
+        assert not sheet.merged_cells.ranges, sheet.title
+        if sheet.title not in ("Cover", "Contents"):
+            (table,) = sheet.tables.values()
+            assert table.displayName == sheet.title.replace(" ", "_")
+            assert sheet.freeze_panes
+    links = [cell.hyperlink.location for (cell,) in book["Contents"]["A4:A15"] if cell.hyperlink]
+    assert [link.split("!")[0].strip("'") for link in links] == book.sheetnames[2:]
+
+
+def test_the_workbook_keeps_full_precision_and_leaves_gaps_blank(bundle: Bundle, folder: Path) -> None:
+    sheet = openpyxl.load_workbook(folder / "plan.xlsx")["Allocation"]
+    heads = [cell.value for cell in sheet[3]]
+    for name, column in schema.columns(bundle, "allocation").items():
+        position = heads.index(column.label)
+        cells = [row[position] for row in sheet.iter_rows(min_row=4)]
+        for cell, value in zip(cells, bundle.allocation[name], strict=True):
+            wanted = pytest.approx(value, rel=1e-15) if isinstance(value, float) else value
+            assert cell.value is None if pd.isna(value) else cell.value == wanted
+    posts = sheet.cell(4, heads.index("Posts in this plan") + 1)
+    assert posts.number_format == "#,##0.0"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "http://"])
+def test_text_never_becomes_a_formula_or_a_link(bundle: Bundle, tmp_path: Path, start: str) -> None:
+    name = f"{start}cmd|' /C calc'!A0"
+    workbook.write_workbook(named(bundle, name), tmp_path / "plan.xlsx")
+    cell = openpyxl.load_workbook(tmp_path / "plan.xlsx")["Allocation"]["B4"]
+    assert (cell.value, cell.data_type, cell.hyperlink) == (name, "s", None)
+
+
+def test_many_flows_stay_out_of_the_workbook_and_it_says_where_they_are(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "MOST_FLOWS", 10)
+    workbook.write_workbook(bundle, tmp_path / "plan.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    assert "Flows" not in book.sheetnames
+    assert any("tables/flows.csv" in str(row) for row in book["Notes"].iter_rows(values_only=True))
+
+
+def test_an_empty_table_is_still_a_table(bundle: Bundle, tmp_path: Path) -> None:
+    workbook.write_workbook(replace(bundle, assumptions=(), sources=()), tmp_path / "plan.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "plan.xlsx")["Assumptions"].tables
+
+
+# The page
+
+
+def test_names_are_data_on_the_page(bundle: Bundle) -> None:
+    html = page(named(bundle, "</script><script>alert(1)</script><img src=x onerror=alert(2)>"))
+    assert "<img src=x" not in html
+    assert html.count("<script") == 2
+    assert "&lt;img src=x" in html
+
+
+def test_the_page_asks_for_nothing_from_anywhere(bundle: Bundle) -> None:
+    html = page(bundle)
+    assert "default-src 'none'" in html
+    assert "http://" not in html
+    assert "https://" not in html
+
+
+def test_without_figures_of_today_there_is_no_before(bundle: Bundle) -> None:
+    html = page(sample(current=False))
+    assert "Nobody has said what is in place now" in html
+    assert "Distance from target now" not in html
+    assert "Fair shares" in html
+    assert charts.teams_chart(sample(current=False)).series[0][1] == "Share of registered adults"
+
+
+def test_without_boundaries_the_page_says_why_there_is_no_map() -> None:
+    html = page(sample(boundaries=None))
+    assert "There is no map" in html
+    assert "<path" not in html
+
+
+def test_warnings_come_before_findings(bundle: Bundle) -> None:
+    html = page(bundle)
+    assert html.index(bundle.warnings[0]) < html.index("You asked how")
+
+
+# The map and the charts
+
+
+def test_every_area_is_drawn_once_with_its_team(bundle: Bundle) -> None:
+    drawn = draw(bundle)
+    assert drawn is not None
+    assert {shape.code for shape in drawn.areas} == set(bundle.need["lsoa21"])
+    assert len(drawn.teams) == 8
+    for shape in drawn.areas:
+        assert bundle.allocation["team"][shape.team] == bundle.teams_of_areas[shape.code]
+        assert shape.path.startswith("M")
+        assert shape.path.endswith("z")
+
+
+def test_classes_follow_the_areas_as_drawn(bundle: Bundle) -> None:
+    drawn = draw(bundle)
+    assert drawn is not None
+    index = bundle.need.set_index("lsoa21")["need_index_england"]
+    values = [index[shape.code] for shape in drawn.areas]
+    by_class = pd.Series(values).groupby(drawn.measures[0].classes)
+    assert (by_class.max().to_numpy()[:-1] <= by_class.min().to_numpy()[1:]).all()
+    assert drawn.shown == [f"{value:.2f}" for value in values]
+
+
+def test_many_areas_are_drawn_as_teams(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("needsalloc.report.map.MOST_AREAS", 10)
+    drawn = draw(bundle)
+    assert drawn is not None
+    assert not drawn.areas
+    assert {measure.of for measure in drawn.measures} == {"team"}
+    assert "teams" in page(bundle)
+
+
+def test_far_areas_of_few_people_are_left_out_by_name(bundle: Bundle) -> None:
+    need = bundle.need.copy()
+    need.loc[[0, 1], "registered"] = 3
+    drawn = draw(replace(bundle, need=need))
+    assert drawn is not None
+    assert len(drawn.areas) == 58
+    assert "2 areas with 6 registered people are not drawn" in drawn.left_out
+
+
+def test_boundaries_of_other_places_give_no_map(bundle: Bundle) -> None:
+    assert bundle.boundaries is not None
+    assert draw(replace(bundle, boundaries=bundle.boundaries.iloc[:0])) is None
+
+
+@pytest.mark.parametrize("values", [[5.8, 9.3], [0.2, 0.21], [3.0], [], [0.0, 0.0], [1e-4, 2e-4], [0, 1200]])
+@pytest.mark.parametrize("zero", [False, True])
+def test_an_axis_holds_its_values(values: list[float], zero: bool) -> None:
+    found = charts.axis(values, zero=zero)
+    assert all(-1e-6 <= found.at(value) <= 100 + 1e-6 for value in values)
+    assert 2 <= len(found.ticks(Column("", "", "", decimals=2))) <= 9
+
+
+def test_of_many_teams_the_chart_shows_those_that_differ_most() -> None:
+    many = sample(teams=50, areas=300)
+    shown = charts.teams_chart(many)
+    assert len(shown.rows) == charts.MOST_ROWS
+    gap = (many.allocation["posts"] - many.allocation["current"]).nlargest(1).index[0]
+    assert many.allocation["team_name"][gap] in {row.name for row in shown.rows}
+
+
+def test_a_gap_in_the_deprivation_table_is_not_drawn(bundle: Bundle) -> None:
+    equity = bundle.equity.copy()
+    equity.loc[4, ["need_index_crude", "need_index_age_standardised"]] = np.nan
+    rows = charts.index_chart(replace(bundle, equity=equity)).rows
+    assert [len(row.marks) for row in rows] == [2, 2, 2, 2, 0]
+
+
+# The log
+
+
+def test_the_log_holds_every_assumption_and_check_as_table_rows(bundle: Bundle) -> None:
+    text = log(bundle)
+    for found in bundle.assumptions:
+        assert f"| {found.what} | {found.kind} |" in text
+    for check in bundle.checks:
+        assert f"| {check.name} | {check.status} |" in text
+
+
+def test_a_cell_of_the_log_cannot_break_its_table(bundle: Bundle) -> None:
+    odd = replace(bundle.checks[0], found="a | b\nc <b>")
+    assert "a \\| b c &lt;b>" in log(replace(bundle, checks=(odd,)))
