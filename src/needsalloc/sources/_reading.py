@@ -32,11 +32,7 @@ _LARGEST_COUNT = 1e9
 
 # Enough of each published header to tell a user which file was given in place of another.
 _SIGNATURES = (
-    (
-        {"PRACTICE_CODE", "LSOA_CODE", "NUMBER_OF_PATIENTS"},
-        "patients by practice and LSOA",
-        "read_registrations",
-    ),
+    ({"LSOA_CODE", "NUMBER_OF_PATIENTS"}, "patients by practice and LSOA", "read_registrations"),
     ({"PRACTICE_CODE", "PCN_CODE", "PRACTICE_POSTCODE"}, "the map of practices to PCNs", "read_membership"),
     ({"PRACTICE_CODE", "GROUP_CODE", "REGISTER"}, "QOF registers", "read_conditions"),
     ({"ORG_CODE", "SEX", "AGE"}, "practice lists by single year of age", "read_lists"),
@@ -79,8 +75,7 @@ class SourceFile:
     def find(
         self, fields: Fields, *, named: Mapping[str, str | None] | None = None, optional: Collection[str] = ()
     ) -> dict[str, str]:
-        """The header's name for each field: the one the user named, else the first published name that is
-        there.
+        """The header's name for each field: the one the user named, else the first published one there is.
 
         Raises MissingColumnError, with the columns found and the file that it looks like.
         """
@@ -94,13 +89,10 @@ class SourceFile:
             for field, names in wanted.items()
             if (name := next((name for name in names if name in spelling), None)) is not None
         }
-        missing = {
-            field for field in wanted if field not in found and (field in given or field not in optional)
-        }
+        required = {field for field in wanted if field in given or field not in optional}
+        missing = {field: wanted[field] for field in wanted if field in required - set(found)}
         if missing:
-            raise MissingColumnError(
-                self._missing({field: wanted[field] for field in wanted if field in missing})
-            )
+            raise MissingColumnError(self._missing(missing))
         self._refuse_repeated(found.values())
         return found
 
@@ -122,7 +114,8 @@ class SourceFile:
         )
 
     def _refuse_repeated(self, names: Iterable[str]) -> None:
-        repeated = [name for name in names if self.header.count(name) > 1]
+        spelt = [plain(name) for name in self.header]
+        repeated = [name for name in names if spelt.count(plain(name)) > 1]
         if repeated:
             raise InputFileError(
                 f"{self.path.name} has {len(repeated)} column names more than once: {first_few(repeated)}. "

@@ -36,7 +36,7 @@ def read_boundaries(
     path = Path(path)
     shapes = _open(path)
     column = _area_column(path, [str(name) for name in shapes.columns], area)
-    codes = shapes[column].astype("str").str.strip().str.upper()
+    codes = _codes(path, shapes[column])
     repeated = codes[codes.duplicated()].unique()
     if len(repeated):
         raise InvalidValueError(
@@ -69,6 +69,14 @@ def _open(path: Path) -> gpd.GeoDataFrame:
             f"{path.name} has no geometry with a coordinate system. Give a map file, not a table."
         )
     return shapes
+
+
+def _codes(path: Path, column: pd.Series) -> pd.Series:
+    try:
+        return column.astype("str").str.strip().str.upper()
+    # A damaged Parquet file may open and still hold what is no text.
+    except (ValueError, TypeError) as error:
+        raise InputFileError(f"{path.name} has unreadable area codes: {error}. Fetch it again.") from error
 
 
 def _valid(drawn: gpd.GeoSeries, areas: pd.Index) -> gpd.GeoDataFrame:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -160,17 +159,10 @@ def _workbook_rows(data: bytes, path: Path) -> list[list[str]]:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         return [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
     # A damaged workbook ends in whichever error its damage leads to.
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        SyntaxError,
-    ) as e:
-        raise InputFileError(f"{path.name} cannot be read as a workbook: {e}. Save it again as .xlsx.") from e
+    except Exception as error:
+        raise InputFileError(
+            f"{path.name} cannot be read as a workbook: {error}. Save it again as .xlsx."
+        ) from error
 
 
 def _cell(value: object) -> str:

@@ -28,8 +28,7 @@ _BY_SEX = re.compile(r"([FM])(\d+)")
 
 
 def first_age(column: str) -> int | None:
-    """The first age of the band that a column's name states, or None: "90+" -> 90, "Aged 16 to 24 years" ->
-    16."""
+    """The first age of the band that a column names, or None: "90+" -> 90, "Aged 16 to 24 years" -> 16."""
     name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper()))
     age = next((int(match.expand(age)) for rule, age in _AGES if (match := rule.fullmatch(name))), None)
     # A column named 2020 is a year.
@@ -43,8 +42,7 @@ def read_population(
 
     The index is named `lsoa11` or `lsoa21`. Ages ascend, the last band is open: 0 to 90 for single years, 0,
     16, 25, 35, 50, 65 for the census bands. Columns F0… and M0… of the ONS sheets are added up. Where the
-    file has a total, the ages must sum to it. `areas="england"` leaves out other areas; `areas="all"` keeps
-    them.
+    file has a total, the ages must sum to it. `areas="england"` leaves other areas out, "all" keeps them.
 
     attrs: `source`, file name, sha256 and rows; `left_out`, group of areas -> persons.
 
