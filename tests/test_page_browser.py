@@ -78,10 +78,10 @@ def test_a_strangers_name_is_shown_as_it_is_written(page: Any) -> None:
 
 
 def test_searching_leaves_the_rows_that_match(page: Any) -> None:
-    page.get_by_label("Find a team").fill("VALLEY")
+    page.get_by_label("Find a team by name or code").fill("VALLEY")
     assert names(page) == ["Darrow Valley"]
     assert page.locator("#found").inner_text() == "1 of 9 rows"
-    page.get_by_label("Find a team").fill("")
+    page.get_by_label("Find a team by name or code").fill("")
     assert len(names(page)) == 9
 
 

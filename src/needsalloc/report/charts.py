@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
@@ -98,8 +98,8 @@ def teams_chart(bundle: Bundle) -> Chart:
         title = "Each team’s share of people, and of the total by need"
         series = [("before", f"Share of {bundle.people} adults"), ("after", "Target share, by need")]
         extra = "Difference in percentage points"
-    shown, note = _furthest(gap)
-    scale = axis([*before[shown], *after[shown]])
+    shown, note = _furthest(gap.to_numpy(dtype=float))
+    scale = axis([*before.iloc[shown], *after.iloc[shown]])
     rows = [
         Row(
             str(teams["team_name"].iloc[i]),
@@ -110,19 +110,19 @@ def teams_chart(bundle: Bundle) -> Chart:
             ],
             change.show(gap.iloc[i]),
         )
-        for i in np.flatnonzero(shown)
+        for i in shown
     ]
     return Chart(title, note, series, scale.ticks(column), rows, extra)
 
 
-def _furthest(gap: pd.Series[float]) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], str]:
-    """All teams, or of many the ones that differ most each way."""
+def _furthest(gap: npt.NDArray[np.float64]) -> tuple[list[int], str]:
+    """All teams in their order; of many the ones that differ most each way, the largest rise first."""
     if len(gap) <= MOST_ROWS:
-        return np.ones(len(gap), dtype=bool), ""
-    order = np.argsort(gap.fillna(0).to_numpy(), kind="stable")
+        return list(range(len(gap))), ""
     half = MOST_ROWS // 2
-    shown = np.isin(np.arange(len(gap)), [*order[:half], *order[-half:]])
-    return shown, f"The {half} teams that differ most each way; all {len(gap):,} are in the table above."
+    order = np.argsort(-np.nan_to_num(gap), kind="stable").tolist()
+    note = f"The {half} teams that differ most each way; all {len(gap):,} are in the table above."
+    return order[:half] + order[-half:], note
 
 
 def shares_chart(bundle: Bundle) -> Chart:

@@ -42,7 +42,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class TeamTable:
-    """`rows` are in the order of the allocation; `sort_by` holds what each column sorts them by."""
+    """`rows` (codes, name, cells) are in the order of the allocation.
+
+    `sort_by` holds, for each row, what each column sorts it by.
+    """
 
     heads: list[tuple[str, str]]
     rows: list[tuple[str, str, list[Cell]]]
@@ -137,12 +140,12 @@ def team_table(bundle: Bundle) -> TeamTable:
         names += ["current", "target", "distance_from_target", "posts", "change"]
     else:
         names += ["target_share", "target", "posts"]
-    if len(teams["icb"].dropna().unique()) > 1:
-        names.insert(0, "icb")
     described = {name: schema.column(bundle, "allocation", name) for name in names}
     lists = {name: [None if pd.isna(value) else value for value in teams[name].tolist()] for name in names}
     widest = np.nanmax([0.01, *teams["distance_from_target"].abs().clip(upper=1.0)])
     codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
+    if len(teams["icb"].dropna().unique()) > 1:
+        codes = [f"{code} · {icb}" for code, icb in zip(codes, teams["icb"], strict=True)]
     rows = [
         (code, label, [_cell(name, described[name], lists[name][i], widest) for name in names])
         for i, (code, label) in enumerate(zip(codes, labels, strict=True))
