@@ -171,6 +171,7 @@ def test_attributes_of_a_frame_do_not_stop_it(bundle: Bundle, tmp_path: Path) ->
         (0.04, Column("", "", "", decimals=1, signed=True), "0.0"),
         (-0.04, Column("", "", "", decimals=1, signed=True), "0.0"),
         (float("nan"), Column("", "", ""), "–"),
+        (float("inf"), Column("", "", "", "percent"), "–"),
         (None, Column("", "", "", "text"), "–"),
     ],
 )
@@ -274,6 +275,19 @@ def test_without_figures_of_today_there_is_no_before(bundle: Bundle) -> None:
     assert charts.teams_chart(sample(current=False)).series[0][1] == "Share of registered adults"
 
 
+def test_a_team_with_posts_now_and_no_target_has_no_distance(bundle: Bundle, tmp_path: Path) -> None:
+    teams = bundle.allocation.copy()
+    teams.loc[8, ["current", "distance_from_target", "change"]] = [2.0, np.inf, -2.0]
+    assert write(replace(bundle, allocation=teams), tmp_path / "out")
+    assert "Infinity" not in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("teams", "areas"), [(1, 1), (1, 5), (2, 2), (30, 31)])
+@pytest.mark.parametrize("current", [False, True])
+def test_small_places_have_a_report_too(tmp_path: Path, teams: int, areas: int, current: bool) -> None:
+    assert write(sample(teams=teams, areas=areas, current=current), tmp_path / "out")
+
+
 def test_without_boundaries_the_page_says_why_there_is_no_map() -> None:
     html = page(sample(boundaries=None))
     assert "There is no map" in html
@@ -299,6 +313,15 @@ def test_every_area_is_drawn_once_with_its_team(bundle: Bundle) -> None:
         assert shape.path.endswith("z")
 
 
+def test_areas_and_teams_may_be_categories(bundle: Bundle) -> None:
+    teams = bundle.teams_of_areas.astype("category")
+    teams.index = pd.CategoricalIndex(teams.index)
+    need = bundle.need.astype({"lsoa21": "category"})
+    allocation = bundle.allocation.astype({"team": "category", "team_name": "category", "icb": "category"})
+    changed = replace(bundle, teams_of_areas=teams, need=need, allocation=allocation)
+    assert page(changed) == page(bundle)
+
+
 def test_classes_follow_the_areas_as_drawn(bundle: Bundle) -> None:
     drawn = draw(bundle)
     assert drawn is not None
@@ -306,6 +329,7 @@ def test_classes_follow_the_areas_as_drawn(bundle: Bundle) -> None:
     values = [index[shape.code] for shape in drawn.areas]
     by_class = pd.Series(values).groupby(drawn.measures[0].classes)
     assert (by_class.max().to_numpy()[:-1] <= by_class.min().to_numpy()[1:]).all()
+    assert [shape.colour for shape in drawn.areas] == [f"s{found}" for found in drawn.measures[0].classes]
     assert drawn.shown == [f"{value:.2f}" for value in values]
 
 

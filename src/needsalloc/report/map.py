@@ -32,10 +32,14 @@ POLYGON, MULTIPOLYGON = 3, 6
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A drawn area or team: `team` is its row in the allocation, `code` is empty when it is a whole team."""
+    """A drawn area or team: `team` is its row in the allocation, `code` is empty when it is a whole team.
+
+    `colour` is its class of the first measure, so that the map is coloured where scripts are blocked.
+    """
 
     team: int
     path: str
+    colour: str
     code: str = ""
 
 
@@ -53,6 +57,10 @@ class Measure:
     scheme: str
     classes: list[int]
     legend: list[tuple[str, str]]
+
+    def colour(self, position: int) -> str:
+        found = self.classes[position]
+        return "na" if found < 0 else f"{self.scheme}{found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +83,9 @@ def draw(bundle: Bundle) -> Map | None:
         return None
     import shapely
 
-    need = bundle.need.set_index(bundle.area_column)
+    need = bundle.need.set_index(bundle.need[bundle.area_column].astype(str))
     teams = pd.Index(bundle.allocation["team"].astype(str))
-    placed = bundle.teams_of_areas.astype(str)
+    placed = bundle.teams_of_areas.astype(str).rename(index=str)
     placed = placed[placed.isin(teams) & placed.index.isin(need.index)]
     crowded = need["registered"].reindex(placed.index) >= FEWEST_PEOPLE
     drawn = placed[crowded & placed.index.isin(bundle.boundaries.index)].sort_index()
@@ -94,26 +102,28 @@ def draw(bundle: Bundle) -> Map | None:
     def path(shape: Any) -> str:
         return _path(shape, left, top, scale)
 
-    outlines = [
-        Shape(int(team), path(shapely.union_all(geometry[team_of == team]))) for team in np.unique(team_of)
-    ]
     index = need[bundle.need_index].reindex(drawn.index).to_numpy(dtype=float)
     by_area = len(drawn) <= MOST_AREAS
-    areas = (
-        [
-            Shape(int(team), path(shape), str(code))
-            for team, shape, code in zip(team_of, geometry, drawn.index, strict=True)
-        ]
-        if by_area
-        else []
-    )
+    measures = _measures(bundle, index if by_area else None)
+    outlines = [
+        Shape(
+            int(team),
+            path(shapely.union_all(geometry[team_of == team])),
+            "" if by_area else measures[0].colour(int(team)),
+        )
+        for team in np.unique(team_of)
+    ]
+    areas = [
+        Shape(int(team_of[i]), path(geometry[i]), measures[0].colour(i), str(drawn.index[i]))
+        for i in range(len(drawn) if by_area else 0)
+    ]
     column = schema.column(bundle, "need", bundle.need_index)
     return Map(
         width=WIDTH,
         height=int(np.ceil((top - bottom) * scale)),
         areas=areas,
         teams=outlines,
-        measures=_measures(bundle, index if by_area else None),
+        measures=measures,
         shown=[column.show(value) for value in index.tolist()] if by_area else [],
         sentence=_sentence(bundle),
         left_out=_left_out(need, placed, drawn),

@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from needsalloc.report import charts, schema
 from needsalloc.report.bundle import Bundle
@@ -141,7 +140,9 @@ def team_table(bundle: Bundle) -> TeamTable:
     else:
         names += ["target_share", "target", "posts"]
     described = {name: schema.column(bundle, "allocation", name) for name in names}
-    lists = {name: [None if pd.isna(value) else value for value in teams[name].tolist()] for name in names}
+    lists = {
+        name: [None if schema.is_gap(value) else value for value in teams[name].tolist()] for name in names
+    }
     widest = np.nanmax([0.01, *teams["distance_from_target"].abs().clip(upper=1.0)])
     codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
     if len(teams["icb"].dropna().unique()) > 1:

@@ -45,7 +45,7 @@ class Column:
 
     def show(self, value: object) -> str:
         """The value as it is printed on the page: rounded half up, an en dash where there is none."""
-        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        if is_gap(value):
             return "–"
         if self.form == "text" or not isinstance(value, Real):
             return str(value)
@@ -53,6 +53,11 @@ class Column:
         rounded = scaled.quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP)
         sign = "−" if rounded < 0 else "+" if self.signed and rounded > 0 else ""
         return f"{sign}{abs(rounded):,}" + "%" * (self.form == "percent")
+
+
+def is_gap(value: object) -> bool:
+    """Whether there is no figure: missing, or the infinite distance of a team whose target is nought."""
+    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _text(label: str, meaning: str) -> Column:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -132,7 +133,7 @@ def _frame_sheet(bundle: Bundle, name: str, table: str) -> _Sheet:
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
-    return [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+    return [None if schema.is_gap(value) else value for value in column.tolist()]
 
 
 def _text_sheet(name: str, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> _Sheet:
@@ -203,7 +204,9 @@ def _write_sheet(book: Any, sheet: _Sheet) -> None:
     heading = book.add_format(
         {"bold": True, "font_color": "white", "bg_color": NAVY, "text_wrap": True, "valign": "vcenter"}
     )
-    page.set_row(first, 48 if any(len(c.label) > 24 for c in sheet.columns) else 24)
+    widths = [_width(column, cells) for column, cells in zip(sheet.columns, sheet.cells, strict=True)]
+    lines = [len(wrap(c.label, width - 4)) for c, width in zip(sheet.columns, widths, strict=True)]
+    page.set_row(first, 9 + 15 * max(lines))
     page.add_table(
         first,
         0,
@@ -216,7 +219,7 @@ def _write_sheet(book: Any, sheet: _Sheet) -> None:
         },
     )
     for position, (column, values) in enumerate(zip(sheet.columns, sheet.cells, strict=True)):
-        width = _width(column, values)
+        width = widths[position]
         shape = {"num_format": column.excel_format, "valign": "top", "text_wrap": width == _WIDEST}
         page.set_column(position, position, width)
         _write_column(page, first + 1, position, values, book.add_format(shape))
