@@ -1,0 +1,55 @@
+"""Share community nursing posts between NHS neighbourhoods in proportion to need.
+
+The names below stand in the order in which an analyst meets them: read the official files, build the
+catchment, put the people together, apply a need formula, share out posts, look at who gains, write it down.
+"""
+
+from needsalloc import reference, synthetic
+from needsalloc.allocate import Allocation, allocate
+from needsalloc.audit import EquityAudit, audit_equity
+from needsalloc.catchment import Catchment
+from needsalloc.errors import NeedsallocError
+from needsalloc.need import ExpectedUse, NeedFormula, NeedIndex, need_index
+from needsalloc.people import People, build_people
+from needsalloc.sources import (
+    read_area_lookup,
+    read_boundaries,
+    read_conditions,
+    read_current,
+    read_deprivation,
+    read_lists,
+    read_membership,
+    read_population,
+    read_registrations,
+    write_template,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Allocation",
+    "Catchment",
+    "EquityAudit",
+    "ExpectedUse",
+    "NeedFormula",
+    "NeedIndex",
+    "NeedsallocError",
+    "People",
+    "__version__",
+    "allocate",
+    "audit_equity",
+    "build_people",
+    "need_index",
+    "read_area_lookup",
+    "read_boundaries",
+    "read_conditions",
+    "read_current",
+    "read_deprivation",
+    "read_lists",
+    "read_membership",
+    "read_population",
+    "read_registrations",
+    "reference",
+    "synthetic",
+    "write_template",
+]
