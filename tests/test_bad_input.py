@@ -22,6 +22,7 @@ MAP = "EXTRACT_DATE,PRACTICE_CODE,PRACTICE_POSTCODE,PCN_CODE,PCN_NAME\n"
 POPULATION = "lsoa11_code,total_population,0,1+\n"
 IMD = "lsoa11_code,IMD_score,IMD_decile\n"
 QOF = "PRACTICE_CODE,GROUP_CODE,REGISTER,PATIENT_LIST_TYPE,PRACTICE_LIST_SIZE\n"
+LISTS = "ORG_CODE,SEX,AGE,NUMBER_OF_PATIENTS\n"
 GOOD_ROW = "01Jul2023,A1,E01000001,ALL,5\n"
 
 
@@ -143,7 +144,10 @@ def row(patients="5", *, day="01Jul2023", practice="A1", area="E01000001", sex="
         ),
         ("conditions", QOF + "A1,DEM,3,TOTAL,90\n" * 2, InvalidValueError, "more than one row: A1 DEM"),
         ("lists", "PRACTICE_CODE,SEX,0,1\nA1,MALE,1,2\n", MissingColumnError, "lacks 94 columns of the ages"),
-        ("lists", "ORG_CODE,SEX,AGE,NUMBER_OF_PATIENTS\nA1,ALL,5,2\n", InvalidValueError, "lists by sex"),
+        ("lists", LISTS + "A1,ALL,5,2\n", InvalidValueError, "lists by sex"),
+        ("lists", LISTS + "A1,MALE,5,2\n", InvalidValueError, "one sex only: male. Give both files"),
+        ("lists", LISTS + "A1,MALE,0_4,2\n", InvalidValueError, r"no age from 0 to 95\+: 0_4"),
+        ("lists", LISTS + "A1,MALE,5,2\nA1,MALE,5,2\n", InvalidValueError, "more than one row: A1 male 5"),
         (
             "area_lookup",
             "LSOA11CD,LSOA21CD\nE01000001,E01000001\n",

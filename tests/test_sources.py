@@ -172,21 +172,32 @@ def test_registers_are_long_with_the_list_they_belong_to(write):
     ]
 
 
-def test_lists_read_the_same_from_rows_and_from_columns(write):
-    ages = [str(age) for age in range(96)]
-    counts = ["" if age % 7 == 3 else str(age) for age in range(96)]
-    wide = "\n".join([",".join(["PRACTICE_CODE", "SEX", *ages]), ",".join(["A1", "MALE", *counts])]) + "\n"
-    long_rows = [
-        f"GP,A1,MALE,{age if age != '95' else '95+'},{count}"
-        for age, count in zip(ages, counts, strict=True)
-        if count
-    ]
-    others = ["GP,A1,ALL,ALL,999", "GP,A1,MALE,ALL,999", "PCN,U1,MALE,5,999"]
-    long = "\n".join(["ORG_TYPE,ORG_CODE,SEX,AGE,NUMBER_OF_PATIENTS", *long_rows, *others]) + "\n"
-    by_column, by_row = sources.read_lists(write(wide)), sources.read_lists(write(long))
-    pd.testing.assert_frame_equal(by_column, by_row, check_column_type=False)
-    assert by_column.index.tolist() == [("A1", "male")]
+AGES = [str(age) for age in range(96)]
+COUNTS = ["" if age % 7 == 3 else str(age) for age in range(96)]
+LONG = "ORG_TYPE,ORG_CODE,SEX,AGE,NUMBER_OF_PATIENTS"
+
+
+def rows_by_age(practice: str, sex: str) -> list[str]:
+    ages = [*AGES[:-1], "95+"]
+    return [f"GP,{practice},{sex},{age},{count}" for age, count in zip(ages, COUNTS, strict=True) if count]
+
+
+def test_lists_read_the_same_from_columns_from_rows_and_from_a_file_for_each_sex(write):
+    wide = [",".join(["PRACTICE_CODE", "SEX", *AGES])]
+    wide += [",".join([practice, sex, *COUNTS]) for practice, sex in (("A1", "MALE"), ("A2", "FEMALE"))]
+    men, women = rows_by_age("A1", "MALE"), rows_by_age("A2", "FEMALE")
+    repeating = ["GP,A1,ALL,ALL,999", "GP,A1,MALE,ALL,999", "PCN,U1,MALE,5,999"]
+    by_column = sources.read_lists(write("\n".join(wide)))
+    by_row = sources.read_lists(write("\n".join([LONG, *men, *women, *repeating])))
+    by_file = sources.read_lists(
+        write("\n".join([LONG, *men]), "men.csv"), write("\n".join([LONG, *women]), "women.csv")
+    )
+    for other in (by_row, by_file):
+        pd.testing.assert_frame_equal(by_column, other, check_column_type=False)
+    # A practice without women has no row for them; an empty cell is nobody of that age.
+    assert by_column.index.tolist() == [("A1", "male"), ("A2", "female")]
     assert by_column.loc[("A1", "male"), [2, 3, 95]].tolist() == [2.0, 0.0, 95.0]
+    assert by_file.attrs["source"]["file"] == "men.csv and women.csv"
 
 
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])

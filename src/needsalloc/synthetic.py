@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array
-from scipy.spatial import KDTree
 from scipy.special import gammaincinv
 
 from needsalloc.errors import InvalidValueError
@@ -206,8 +204,8 @@ def _land(rng: np.random.Generator, icb: Ints) -> _Land:
 def _poverty(rng: np.random.Generator, land: _Land) -> Floats:
     """A standard score by area: high in the city and in patches of the coast, alike among neighbours."""
     scatter = rng.normal(size=len(land.city))
-    _, near = KDTree(land.places).query(land.places, k=min(8, len(scatter)))
-    patches = scatter[near].reshape(len(scatter), -1).mean(axis=1)
+    _, near = _nearest(land.places, land.places, 8)
+    patches = scatter[near].mean(axis=1)
     raw = 1.5 * land.city + 0.4 * land.coast + 1.0 * patches + 0.25 * rng.normal(size=len(scatter))
     return np.asarray((raw - raw.mean()) / raw.std() if len(raw) > 1 else np.zeros(1))
 
@@ -254,6 +252,8 @@ def _practices(rng: np.random.Generator, land: _Land, icb: Ints, pcns: int) -> t
 
 def _centres(rng: np.random.Generator, places: Floats, number: int) -> Floats:
     """Places spread so that each has about as many areas around it (k-means)."""
+    from scipy.cluster.vq import kmeans2
+
     centres, _ = kmeans2(places, number, minit="++", seed=rng)
     return np.asarray(centres)
 
@@ -270,7 +270,7 @@ def _patients(rng: np.random.Generator, residents: Ints, homes: Floats, practice
     Lists run 6 % above residents, as England's do.
     """
     registered = np.rint(1.06 * residents).astype(np.int64)
-    distance, nearest = KDTree(practices).query(homes, k=min(_NEAREST_PRACTICES, len(practices)))
+    distance, nearest = _nearest(homes, practices, _NEAREST_PRACTICES)
     size = rng.lognormal(sigma=0.4, size=len(practices))
     # The practice in no PCN is small.
     size[-1] = 0.05
@@ -289,6 +289,15 @@ def _patients(rng: np.random.Generator, residents: Ints, homes: Floats, practice
     patients.sum_duplicates()
     patients.eliminate_zeros()
     return patients
+
+
+def _nearest(places: Floats, among: Floats, number: int) -> tuple[Floats, Ints]:
+    """Distances and positions of the nearest of `among`, nearest first (places × at most `number`)."""
+    # Only who makes an England waits for this import.
+    from scipy.spatial import KDTree
+
+    distance, position = KDTree(among).query(places, k=range(1, min(number, len(among)) + 1))
+    return distance, position
 
 
 def _elsewhere(rng: np.random.Generator, practices: int) -> pd.DataFrame:

@@ -212,7 +212,7 @@ def _blank_sheet(teams: pd.DataFrame | Iterable[str]) -> pd.DataFrame:
     elif "pcn" in teams:
         pcns = teams[teams["pcn"] != NO_PCN].drop_duplicates("pcn").sort_values("pcn")
         teams = pcns[["pcn", "pcn_name"]].set_axis(["team", "team_name"], axis=1)
-    return teams.reindex(columns=list(_TEMPLATE)).astype("str").fillna("")
+    return teams.reindex(columns=list(_TEMPLATE), fill_value="").astype("str")
 
 
 def _write_text(path: Path, sheet: pd.DataFrame) -> None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile, TextTable, plain
 
 OLDEST = 95
 _AGES = range(OLDEST + 1)
@@ -22,24 +21,45 @@ _WIDE = {"practice": ("PRACTICE_CODE", "ORG_CODE"), "sex": ("SEX",), "date": ("E
 _SEXES = {"FEMALE": "female", "MALE": "male"}
 
 
-def read_lists(path: str | Path) -> pd.DataFrame:
-    """Registered patients, float64: rows (practice, sex), sex "female" or "male"; columns ages 0 to 95 (95
-    and over).
+def read_lists(path: str | Path, *others: str | Path) -> pd.DataFrame:
+    """Registered patients, float64: rows (practice, sex), sex "female" or "male"; columns ages 0 to 95 (95+).
 
-    Reads the published rows by age and the wide layout with a column per age. An empty cell is nobody of that
-    age: the files print no zero at all. A practice may lack one sex (a men's prison has no row for women): no
-    row here either. Rows for all sexes or all ages together are left out, since they repeat the others.
+    Reads the published rows by age, women and men in one file or in one each, and the wide layout with a
+    column per age. An empty cell is nobody of that age: the files print no zero at all. A practice may lack
+    one sex (a men's prison has no row for women): no row here either. Rows for all sexes or all ages together
+    are left out, since they repeat the others.
 
-    attrs: `on`, the extract date or None; `source`, file name, sha256 and rows.
+    attrs: `on`, the extract date or None; `source`, file names, sha256 and rows.
 
-    Raises InputFileError, MissingColumnError or InvalidValueError.
+    Raises InputFileError, MissingColumnError or InvalidValueError (one sex only, two dates, bands of age).
     Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-sing-age-{female,male}.csv.
     """
+    parts = [_read(Path(file)) for file in (path, *others)]
+    frame = pd.concat(parts).sort_index()
+    files = " and ".join(part.attrs["source"]["file"] for part in parts)
+    _refuse_repeated(frame.index, files)
+    if len(frame.index.unique("sex")) < len(_SEXES):
+        raise InvalidValueError(
+            f"{files} holds one sex only: {first_few(frame.index.unique('sex'))}. "
+            "Give both files, women and men."
+        )
+    days = {part.attrs["on"] for part in parts}
+    if len(days) > 1:
+        raise InvalidValueError(f"{files} hold {len(days)} dates: {first_few(days)}. Give files of one date.")
+    source = {
+        "file": files,
+        "sha256": " ".join(part.attrs["source"]["sha256"] for part in parts),
+        "rows": sum(part.attrs["source"]["rows"] for part in parts),
+    }
+    frame.attrs = {"on": days.pop(), "source": source}
+    return frame
+
+
+def _read(path: Path) -> pd.DataFrame:
     file = SourceFile(path, "practice lists by single year of age")
-    is_long = {"ORG_CODE", "AGE"} <= {name.upper() for name in file.header}
+    is_long = {"ORG_CODE", "AGE"} <= {plain(name) for name in file.header}
     table = file.read(file.find(_LONG, optional=("kind", "date")) if is_long else _wide_columns(file))
     frame = _from_rows(table) if is_long else _from_columns(table)
-    frame = frame.sort_index()
     frame.attrs = {"on": table.one_date("date") if "date" in table else None, "source": dict(table.source)}
     return frame
 
@@ -60,27 +80,39 @@ def _from_columns(table: TextTable) -> pd.DataFrame:
     sexes = _sexes(table)
     rows = pd.MultiIndex.from_arrays([table.codes("practice").astype(str), sexes], names=["practice", "sex"])
     frame = pd.DataFrame({age: table.numbers(str(age), blank=0) for age in _AGES}, index=rows)
-    frame = frame[sexes.notna().to_numpy()]
-    _refuse_repeated(frame.index, table)
-    return frame
+    return frame[sexes.notna().to_numpy()]
 
 
 def _from_rows(table: TextTable) -> pd.DataFrame:
-    ages = pd.to_numeric(pd.Series(table.codes("age")).astype(str).str.removesuffix("+"), errors="coerce")
     rows = pd.DataFrame(
         {
             "practice": table.codes("practice").astype(str),
             "sex": _sexes(table),
-            "age": ages,
+            "age": _ages(table),
             "patients": table.numbers("patients", blank=0),
         }
     )
-    practices = pd.Series(table.codes("kind")).isin(["GP", "PRACTICE"]) if "kind" in table else True
-    rows = rows[rows["sex"].notna() & rows["age"].isin(_AGES) & practices].astype({"age": np.int64})
-    _refuse_repeated(pd.MultiIndex.from_frame(rows[["practice", "sex", "age"]]), table)
+    is_practice = pd.Series(table.codes("kind")).isin(["GP", "PRACTICE"]) if "kind" in table else True
+    rows = rows[rows["sex"].notna() & rows["age"].notna() & is_practice]
+    _refuse_repeated(pd.MultiIndex.from_frame(rows[["practice", "sex", "age"]]), table.source["file"])
     wide = rows.pivot_table("patients", ["practice", "sex"], "age", aggfunc="sum")
     # A row that is not there is nobody of that age, as an empty cell is in the wide layout.
-    return wide.reindex(columns=list(_AGES)).fillna(0.0).rename_axis(columns=None)
+    wide = wide.reindex(columns=list(_AGES)).fillna(0.0).rename_axis(columns=None)
+    return wide.set_axis(list(_AGES), axis=1)
+
+
+def _ages(table: TextTable) -> pd.Series:
+    """Years of age, or missing for the rows of all ages together."""
+    codes = table.codes("age")
+    years = {code: int(text) for code in codes.categories if (text := code.removesuffix("+")).isdecimal()}
+    unknown = [code for code in codes.categories if code != "ALL" and years.get(code, -1) not in _AGES]
+    if unknown:
+        raise InvalidValueError(
+            f"{table.source['file']}: {table.header['age']} holds {len(unknown):,} values that are "
+            f"no age from 0 to {OLDEST}+: {first_few(unknown)}. "
+            "Use the lists by single year of age, not by five-year band."
+        )
+    return pd.Series(codes).astype(object).map(years)
 
 
 def _sexes(table: TextTable) -> pd.Series:
@@ -95,11 +127,11 @@ def _sexes(table: TextTable) -> pd.Series:
     return pd.Series(codes).astype(object).map(_SEXES)
 
 
-def _refuse_repeated(keys: pd.Index, table: TextTable) -> None:
+def _refuse_repeated(keys: pd.Index, files: str) -> None:
     repeated = keys[keys.duplicated()].unique()
     if len(repeated):
         shown = [" ".join(map(str, key)) for key in repeated]
         raise InvalidValueError(
-            f"{table.source['file']}: {len(repeated):,} practices and sexes are on more than one row: "
-            f"{first_few(shown)}. Keep one row for each."
+            f"{files}: {len(repeated):,} practices and sexes are on more than one row: {first_few(shown)}. "
+            "Keep one row for each."
         )

@@ -30,8 +30,7 @@ _REQUIRED = ("practice", "pcn")
 def read_membership(
     path: str | Path, *, practice: str | None = None, pcn: str | None = None, icb: str | None = None
 ) -> pd.DataFrame:
-    """One row per practice: `practice, practice_name, pcn, pcn_name, sub_icb, sub_icb_name, icb, icb_name`
-    (text).
+    """One row per practice, all text: `practice, pcn, sub_icb, icb`, each followed by its `…_name`.
 
     Both generations of the header are read. A practice in no PCN has the code "U", "Unallocated". A file of
     one's own needs practice and PCN only: a missing name repeats the code, a missing code reads "not given".
