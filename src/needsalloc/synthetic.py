@@ -8,7 +8,7 @@ Z00001, PCNs U90001, ICBs QZZ and on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -109,23 +109,20 @@ class SyntheticEngland:
         import geopandas as gpd
         import shapely
 
-        points = shapely.MultiPoint(self.places[["east", "north"]].to_numpy())
-        land = shapely.box(*shapely.buffer(points, _METRES_PER_AREA).bounds)
-        cells = shapely.voronoi_polygons(points, extend_to=land, ordered=True)
-        return gpd.GeoDataFrame(
-            geometry=shapely.intersection(shapely.get_parts(cells), land), index=self.places.index, crs=27700
-        )
+        points = shapely.MultiPoint(self.places.to_numpy())
+        land = np.array(points.bounds) + _METRES_PER_AREA * np.array([-1, -1, 1, 1])
+        cells = shapely.voronoi_polygons(points, extend_to=shapely.box(*land), ordered=True)
+        polygons = shapely.clip_by_rect(shapely.get_parts(cells), *land)
+        return gpd.GeoDataFrame(geometry=polygons, index=self.places.index, crs=27700)
 
     def write(self, folder: str | Path, *, boundaries: bool = False) -> dict[str, Path]:
-        """Write the files in their published layouts: name of the frame -> path. They read back to the same
-        frames.
+        """Write the files in their published layouts, from which the readers return the same frames.
 
-        `boundaries=True` adds the polygons as GeoParquet (needs geopandas).
+        Returns the path of each frame by its name. `boundaries=True` adds the polygons as GeoParquet, which
+        needs geopandas.
         """
         folder = Path(folder)
-        paths = write_published(
-            folder, {field.name: getattr(self, field.name) for field in fields(self)}, PUBLICATION
-        )
+        paths = write_published(folder, vars(self), PUBLICATION)
         if boundaries:
             paths["boundaries"] = folder / "boundaries.parquet"
             self.boundaries.rename_axis(f"{VINTAGE}_code").reset_index().to_parquet(paths["boundaries"])
@@ -133,8 +130,7 @@ class SyntheticEngland:
 
 
 def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> SyntheticEngland:
-    """An England of `areas` LSOAs, `pcns` PCNs of five practices each, and `icbs` ICBs; the same for the same
-    seed.
+    """An England of `areas` LSOAs, `pcns` PCNs of five practices each, and `icbs` ICBs; one for each `seed`.
 
     About 1,700 people live in an area. The size of the real one: areas=33_755, pcns=1_300, icbs=36.
 
@@ -156,7 +152,6 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
     elsewhere = _elsewhere(rng, len(membership))
     lists = _lists(rng, patients, elsewhere, population)
     list_poverty = (patients.T @ poverty) / patients.sum(axis=0)
-    source = {"file": f"synthetic England of {areas:,} areas, seed {seed}", "sha256": "", "rows": 0}
     frames = {
         "registrations": _registrations(patients, elsewhere, membership, codes),
         "membership": membership,
@@ -166,15 +161,20 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
         "lists": _lists_frame(lists, membership),
         "current": _current(rng, lists, list_poverty, membership, total=_CURRENT_FTE_PER_AREA * areas),
     }
+    _describe(frames, f"synthetic England of {areas:,} areas, seed {seed}")
+    places = pd.DataFrame(land.places, index=codes, columns=["east", "north"])
+    return SyntheticEngland(**frames, places=places)
+
+
+def _describe(frames: dict[str, pd.DataFrame], made: str) -> None:
+    """Set the attrs that the readers set; no file was read, so there is no checksum."""
     for name, frame in frames.items():
-        frame.attrs = {"source": source | {"rows": len(frame)}}
-        if name in ("registrations", "membership", "lists"):
+        frame.attrs = {"source": {"file": made, "sha256": "", "rows": len(frame)}}
+        if name in ("registrations", "membership", "lists", "current"):
             frame.attrs["on"] = ON
     frames["deprivation"].attrs["edition"] = "synthetic"
     frames["population"].attrs["left_out"] = {}
-    frames["current"].attrs |= {"basis": "establishment", "on": ON}
-    places = pd.DataFrame(land.places, index=codes, columns=["east", "north"])
-    return SyntheticEngland(**frames, places=places)
+    frames["current"].attrs["basis"] = "establishment"
 
 
 class _Land(NamedTuple):

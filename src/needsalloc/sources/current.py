@@ -83,7 +83,10 @@ def read_current(path: str | Path, *, team: str | None = None, current: str | No
     if "vacancies" in table:
         frame["vacancies"] = table.numbers("vacancies", blank=np.nan)
     basis, on = _basis(table), _on(table)
-    frame["basis"], frame["on"] = basis, on.isoformat() if on else None
+    if basis:
+        frame["basis"] = basis
+    if on:
+        frame["on"] = on.isoformat()
     frame.attrs = {"basis": basis, "on": on, "source": dict(table.source)}
     return frame
 
@@ -232,6 +235,9 @@ def _write_workbook(path: Path, sheet: pd.DataFrame) -> None:
     page.append(list(sheet.columns))
     for row in sheet.itertuples(index=False):
         page.append([value or None for value in row])
+        for cell in page[page.max_row]:
+            # A name that opens with = is a name, not a formula.
+            cell.data_type = "s" if cell.value else cell.data_type
     choices = openpyxl.worksheet.datavalidation.DataValidation(type="list", formula1=f'"{",".join(BASES)}"')
     page.add_data_validation(choices)
     basis = openpyxl.utils.get_column_letter(_TEMPLATE.index("basis") + 1)
