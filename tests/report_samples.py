@@ -43,7 +43,7 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
             "imd_score": 70 * deprived,
             "deprivation_decile": 10 - (deprived * 10).astype(int),
             "registered": registered,
-            "adults": adults,
+            "resident_adults": adults,
             "expected_use": index * 1.3,
             "need_index_england": index,
         }
@@ -196,12 +196,12 @@ def _equity(
     current: bool,
 ) -> pd.DataFrame:
     fifth = (need["deprivation_decile"].to_numpy() + 1) // 2
-    area_need = (need["need_index_england"] * need["adults"]).to_numpy()
+    area_need = (need["need_index_england"] * need["resident_adults"]).to_numpy()
 
     def by_fifth(values: np.ndarray) -> np.ndarray:
         return np.bincount(fifth, values, minlength=6)[1:]
 
-    people, use = by_fifth(need["adults"].to_numpy()), by_fifth(area_need)
+    people, use = by_fifth(need["resident_adults"].to_numpy()), by_fifth(area_need)
     planned = by_fifth(area_need * (posts / weighted)[home])
     before = by_fifth(area_need * (now / weighted)[home])
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -144,11 +144,15 @@ def _check_need(need: pd.DataFrame) -> None:
         raise InvalidValueError("The need table has no column weighted_population. Pass NeedIndex.teams.")
     if need.index.has_duplicates:
         twice = need.index[need.index.duplicated()].unique()
-        raise InvalidValueError(f"{len(twice):,} teams stand twice in the need table: {first_few(twice)}. Each team needs one row.")
+        raise InvalidValueError(
+            f"{len(twice):,} teams stand twice in the need table: {first_few(twice)}. Each team needs one row."
+        )
     weight = need["weighted_population"]
     bad = need.index[~(np.isfinite(weight) & (weight >= 0))]
     if len(bad):
-        raise InvalidValueError(f"{len(bad):,} teams have no need, or a negative one: {first_few(bad)}. Take them out or mend them.")
+        raise InvalidValueError(
+            f"{len(bad):,} teams have no need, or a negative one: {first_few(bad)}. Take them out or mend them."
+        )
 
 
 def _given_posts(need: pd.DataFrame, without_posts: tuple[str, ...] | None) -> np.ndarray:
@@ -156,13 +160,17 @@ def _given_posts(need: pd.DataFrame, without_posts: tuple[str, ...] | None) -> n
         return need["is_team"].to_numpy(bool) if "is_team" in need else np.ones(len(need), dtype=bool)
     unknown = [team for team in without_posts if team not in need.index]
     if unknown:
-        raise UnknownCodeError(f"{len(unknown)} teams named to get no posts are not in the need table: {first_few(unknown)}.")
+        raise UnknownCodeError(
+            f"{len(unknown)} teams named to get no posts are not in the need table: {first_few(unknown)}."
+        )
     return ~need.index.isin(without_posts)
 
 
 def _whole_steps(total: float, step: float) -> int:
     if not (np.isfinite(total) and total >= 0 and np.isfinite(step) and step > 0):
-        raise AllocationError(f"The total is {total:g} and the step {step:g}; both must be numbers, the step above 0.")
+        raise AllocationError(
+            f"The total is {total:g} and the step {step:g}; both must be numbers, the step above 0."
+        )
     steps = round(total / step)
     if abs(steps * step - total) > _EXACT * max(total, 1.0):
         raise AllocationError(
@@ -179,10 +187,14 @@ def _current(current: pd.Series | Mapping[str, float] | pd.DataFrame | None, tea
     given = pd.Series(current, dtype=np.float64)
     if given.index.has_duplicates:
         twice = given.index[given.index.duplicated()].unique()
-        raise InvalidValueError(f"{len(twice):,} teams stand twice in the current figures: {first_few(twice)}.")
+        raise InvalidValueError(
+            f"{len(twice):,} teams stand twice in the current figures: {first_few(twice)}."
+        )
     negative = given.index[~(given >= 0)]
     if len(negative):
-        raise InvalidValueError(f"{len(negative):,} current figures are negative or missing: {first_few(negative)}.")
+        raise InvalidValueError(
+            f"{len(negative):,} current figures are negative or missing: {first_few(negative)}."
+        )
     stray = given.index.difference(teams)
     if len(stray):
         raise UnknownCodeError(

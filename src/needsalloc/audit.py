@@ -61,7 +61,9 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     Raises InvalidValueError if the deprivation file had no deciles.
     """
     if "deprivation_decile" not in need.areas:
-        raise InvalidValueError("The deprivation file has no deciles, so areas cannot be put in fifths. Use the national file.")
+        raise InvalidValueError(
+            "The deprivation file has no deciles, so areas cannot be put in fifths. Use the national file."
+        )
     fifth = ((need.areas["deprivation_decile"].to_numpy() - 1) // 2).astype(np.int64)
     adults, contacts, level = _flows_of(plan, need)
     by_fifth = {
@@ -75,7 +77,9 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     table["share_of_need"] = by_fifth["need"] / by_fifth["need"].sum()
     for column in ("current", "target", "posts"):
         amount = plan.table[column].to_numpy(np.float64)
-        table[column] = _by_fifth(spread @ np.nan_to_num(amount), fifth) if np.isfinite(amount).any() else np.nan
+        table[column] = (
+            _by_fifth(spread @ np.nan_to_num(amount), fifth) if np.isfinite(amount).any() else np.nan
+        )
         table[f"share_of_{column}"] = table[column] / table[column].sum()
     table["change"] = table["posts"] - table["current"]
     base_use = need.areas["expected_use"].iloc[0] / need.areas[need.column].iloc[0]
@@ -85,23 +89,37 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     table["posts_per_10000_adults"] = table["posts"] * 10_000 * inhabited
     table["current_per_10000_adults"] = table["current"] * 10_000 * inhabited
     teams = plan.table[plan.table["current"].notna() & (plan.table["target"] > 0)]
-    moved = rank.hoover(teams["current"].to_numpy(), teams["target"].to_numpy()) if plan.has_current else float("nan")
+    moved = (
+        rank.hoover(teams["current"].to_numpy(), teams["target"].to_numpy())
+        if plan.has_current
+        else float("nan")
+    )
     return EquityAudit(table, moved, float(table["change"].iloc[0]))
 
 
-def _flows_of(plan: Allocation, need: NeedIndex) -> tuple[sparse.csc_array, sparse.csc_array, sparse.csc_array]:
+def _flows_of(
+    plan: Allocation, need: NeedIndex
+) -> tuple[sparse.csc_array, sparse.csc_array, sparse.csc_array]:
     """Adults, their contacts, and their contacts at equal ages, by area and team of the plan."""
     who = need.use.people
     catchment = who.catchment
-    per_patient = who.adult_share if need.people == "registered" else who.resident_adults / catchment.registered_by_area.to_numpy()
+    per_patient = who.adult_share * (1.0 if need.people == "registered" else who.residents_per_patient)
     flows = catchment.registered.tocsc()
-    adults = sparse.csc_array((flows.data * per_patient[flows.indices], flows.indices, flows.indptr), shape=flows.shape)
+    adults = sparse.csc_array(
+        (flows.data * per_patient[flows.indices], flows.indices, flows.indptr), shape=flows.shape
+    )
     teams = catchment.teams.index.get_indexer(plan.table.index)
     to_team = sparse.csr_array(
-        (np.ones(len(catchment.practices)), (np.arange(len(catchment.practices)), catchment.team_of_practice)),
+        (
+            np.ones(len(catchment.practices)),
+            (np.arange(len(catchment.practices)), catchment.team_of_practice),
+        ),
         shape=(len(catchment.practices), len(catchment.teams)),
     ).tocsc()[:, teams]
-    return tuple(sparse.csc_array(f @ to_team) for f in (adults, adults * need.use.crude, adults * need.use.standardised))  # type: ignore[return-value]
+    return tuple(
+        sparse.csc_array(f @ to_team)
+        for f in (adults, adults * need.use.crude, adults * need.use.standardised)
+    )  # type: ignore[return-value]
 
 
 def _by_fifth(value: np.ndarray, fifth: np.ndarray) -> np.ndarray:

@@ -18,14 +18,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from needsalloc.errors import InvalidValueError, UnknownCodeError, VintageError, first_few
-from needsalloc.geography import ENGLAND, Vintage, check_same_vintage, classify, vintage_in
+from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
+from needsalloc.geography import AREAS_OF_ENGLAND, ENGLAND, Vintage, check_same_vintage, classify, vintage_in
 from needsalloc.kernels import flow
 from needsalloc.sources import NO_PCN
 
 NOT_IN_MAP = "not in map"
 NOT_IN_MAP_NAME = "Practices missing from the map"
-NO_TEAM = (NO_PCN, NOT_IN_MAP)
+NO_PCN_ELSEWHERE = "U elsewhere"
+NO_TEAM = (NO_PCN, NO_PCN_ELSEWHERE, NOT_IN_MAP)
 _VINTAGE_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
 
 
@@ -94,13 +95,17 @@ class Catchment:
         registered = flow.flow_matrix(
             position[area[inside]], practice[inside], patients[inside], (len(areas), len(practices))
         )
-        away = pd.DataFrame(
-            {
-                "practice": practices[practice[~inside]],
-                "group": group[area[~inside]],
-                "patients": patients[~inside],
-            }
-        ).groupby(["practice", "group"], as_index=False)["patients"].sum()
+        away = (
+            pd.DataFrame(
+                {
+                    "practice": practices[practice[~inside]],
+                    "group": group[area[~inside]],
+                    "patients": patients[~inside],
+                }
+            )
+            .groupby(["practice", "group"], as_index=False)["patients"]
+            .sum()
+        )
         size = np.bincount(practice, weights=patients, minlength=len(practices))
         if membership is None:
             members = pd.DataFrame({"practice": practices, "pcn": practices, "pcn_name": practices})
@@ -108,13 +113,11 @@ class Catchment:
         else:
             members = membership
         team_of_practice, teams = _teams(practices, members, size)
-        return cls(
-            registered, areas, practices, teams, team_of_practice, away, registrations.attrs.get("on")
-        )
+        return cls(registered, areas, practices, teams, team_of_practice, away, registrations.attrs.get("on"))
 
     @property
     def vintage(self) -> Vintage:
-        """"lsoa11" or "lsoa21"."""
+        """ "lsoa11" or "lsoa21"."""
         return vintage_in(pd.DataFrame(index=self.areas))
 
     @cached_property
@@ -140,6 +143,11 @@ class Catchment:
         return table.assign(registered=table["inside"] + table["outside"])
 
     @property
+    def is_national(self) -> bool:
+        """Whether every area of England is here, so that all of an area's registrations are known."""
+        return len(self.areas) == AREAS_OF_ENGLAND[self.vintage]
+
+    @property
     def patients(self) -> float:
         """All patients that were read, wherever they live."""
         return float(self.registered_by_team["registered"].sum())
@@ -161,7 +169,9 @@ class Catchment:
             self.registered_by_team["inside"] > 0
         )
 
-    def aligned(self, by_area: pd.Series | pd.DataFrame, what: str = "the values", *, cover: bool = True) -> np.ndarray:
+    def aligned(
+        self, by_area: pd.Series | pd.DataFrame, what: str = "the values", *, cover: bool = True
+    ) -> np.ndarray:
         """The rows of `by_area` in the order of `areas`; refuses what cannot be matched.
 
         With `cover`, areas with people where nobody is registered are refused too: their people would be lost.
@@ -222,7 +232,12 @@ class Catchment:
         """
         inside = self.registered.sum(axis=0)
         rows = [
-            (ENGLAND + ": people living in English areas", int((inside > 0).sum()), len(self.areas), inside.sum())
+            (
+                ENGLAND + ": people living in English areas",
+                int((inside > 0).sum()),
+                len(self.areas),
+                inside.sum(),
+            )
         ]
         for group, part in self.outside.groupby("group"):
             rows.append((str(group), part["practice"].nunique(), 0, part["patients"].sum()))
@@ -302,4 +317,4 @@ def practices_in(membership: pd.DataFrame, column: str, code: str) -> pd.Index:
     return pd.Index(membership.loc[membership[column] == code, "practice"])
 
 
-__all__ = ["NO_TEAM", "Catchment", "VintageError", "practices_in"]
+__all__ = ["NO_TEAM", "Catchment", "practices_in"]

@@ -86,7 +86,9 @@ def cohort_ages() -> CohortAges:
         known = {0: _BAND_MEANS[0], 1: _BAND_MEANS[1], 3: fourth, 4: _BAND_MEANS[4]}
         third = (AGE_MEAN - sum(weight[k] * mean for k, mean in known.items())) / weight[2]
         means = [known[0], known[1], third, fourth, known[4]]
-        return np.sum([w * band(k, mean) for k, (w, mean) in enumerate(zip(weight, means, strict=True))], axis=0)
+        return np.sum(
+            [w * band(k, mean) for k, (w, mean) in enumerate(zip(weight, means, strict=True))], axis=0
+        )
 
     def excess(fourth: float) -> float:
         share = cohort(fourth)

@@ -19,10 +19,11 @@ from scipy import sparse
 from scipy.optimize import brentq
 
 from needsalloc import gradients, reference
+from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.kernels import counts, prevalence
-from needsalloc.people import ADULT, AGES, Note, People
+from needsalloc.people import ADULT, AGES, People
 
 Floats = NDArray[np.float64]
 Base = Literal["england", "icb"]
@@ -67,7 +68,7 @@ class NeedFormula:
     centring: Mapping[str, tuple[float, float]]
     supply_mean: float
     interaction: Literal["man", "woman"]
-    notes: tuple[Note, ...]
+    notes: tuple[Assumption, ...]
     citation: str
 
     @classmethod
@@ -102,7 +103,8 @@ class NeedFormula:
             constants=(float(solved["zero"]), float(solved["count"])),
             calibration="liverpool-calibration",
             centring={
-                term: (float(printed.at[term, "mean"]), float(printed.at[term, "sd"])) for term in ("age", "imd_score")
+                term: (float(printed.at[term, "mean"]), float(printed.at[term, "sd"]))
+                for term in ("age", "imd_score")
             },
             supply_mean=float(printed.at[SUPPLY, "mean"]),
             interaction=interaction,
@@ -129,9 +131,13 @@ class NeedFormula:
     def share_with_contact(self, rows: pd.DataFrame) -> pd.Series:
         """Chance of any contact in the year, (1 - pi)(1 - exp(-mu)), at observed supply and ethnicity."""
         log_mean, log_odds = self._parts(rows, "observed")
-        return pd.Series(counts.share_with_contact(log_mean, log_odds), index=rows.index, name="share_with_contact")
+        return pd.Series(
+            counts.share_with_contact(log_mean, log_odds), index=rows.index, name="share_with_contact"
+        )
 
-    def calibrated_on_rows(self, rows: pd.DataFrame, *, any_contact: float, contacts: float, label: str) -> NeedFormula:
+    def calibrated_on_rows(
+        self, rows: pd.DataFrame, *, any_contact: float, contacts: float, label: str
+    ) -> NeedFormula:
         """The formula with both constants solved so that `rows` show these means, as observed."""
         bare = replace(self, constants=(0.0, 0.0))
         log_mean, log_odds = bare._parts(rows, "observed")
@@ -140,12 +146,16 @@ class NeedFormula:
             return float(np.log(contacts / counts.mean_contacts(log_mean, log_odds + zero).mean()))
 
         def gap(zero: float) -> float:
-            return float(counts.share_with_contact(log_mean + level(zero), log_odds + zero).mean() - any_contact)
+            return float(
+                counts.share_with_contact(log_mean + level(zero), log_odds + zero).mean() - any_contact
+            )
 
         zero = float(brentq(gap, -20.0, 20.0, xtol=1e-12))
         return replace(self, constants=(zero, level(zero)), calibration=label)
 
-    def calibrated_on(self, people: People, practices: pd.Index, *, any_contact: float, contacts: float, label: str) -> NeedFormula:
+    def calibrated_on(
+        self, people: People, practices: pd.Index, *, any_contact: float, contacts: float, label: str
+    ) -> NeedFormula:
         """The formula with both constants solved on the listed adults of some practices, as observed."""
         bare = replace(self, constants=(0.0, 0.0))
         cells = _Cells(bare, people, observed=True)
@@ -153,7 +163,9 @@ class NeedFormula:
         weight = _adults_by_practice_age(people)[chosen]
         weight /= weight.sum()
         # Within a practice and age the score hardly matters to the constants: the practice's mean is used.
-        score = (people.catchment.registered.T @ people.imd_score)[chosen] / people.catchment.registered.sum(axis=0)[chosen]
+        score = (people.catchment.registered.T @ people.imd_score)[chosen] / people.catchment.registered.sum(
+            axis=0
+        )[chosen]
         level_of, share_of = cells.levels(chosen, score, weight)
 
         def level(zero: float) -> float:
@@ -211,7 +223,9 @@ class NeedFormula:
         if supply == "mean":
             value[SUPPLY] = np.full(len(rows), self.supply_mean)
         log_mean = self.constants[1] + sum(self.count[term] * value[term] for term in self.count)
-        log_odds = self.constants[0] + sum(self.zero[term] * value[term] for term in self.zero if term not in zeroed)
+        log_odds = self.constants[0] + sum(
+            self.zero[term] * value[term] for term in self.zero if term not in zeroed
+        )
         return log_mean, log_odds
 
     def __repr__(self) -> str:
@@ -243,8 +257,8 @@ class NeedIndex:
 
     Attributes
     ----------
-    areas: index area: `imd_score`, `deprivation_decile`, `registered`, `adults` (residents), `expected_use`,
-        `need_index_<base>`, `need_index_age_standardised`, `weighted_population`.
+    areas: index area: `imd_score`, `deprivation_decile`, `registered`, `resident`, `registered_adults`,
+        `resident_adults`, `expected_use`, `need_index_<base>`, `need_index_age_standardised`.
     teams: index team: names, `registered`, `outside`, `resident`, `registered_adults`, `resident_adults`,
         `expected_use`, `need_index_<base>`, `weighted_population`, `is_team`.
     base, base_name, base_people: where the index is 1, and the adults it averages 1 over.
@@ -276,73 +290,85 @@ class NeedIndex:
 
 
 def need_index(
-    use: ExpectedUse, *, base: Base = "england", people: Literal["registered", "resident"] = "registered"
+    use: ExpectedUse,
+    *,
+    base: Base = "england",
+    people: Literal["registered", "resident"] = "registered",
+    icb: str | None = None,
 ) -> NeedIndex:
     """Expected use over the base's mean, by area and by team.
 
     base: "england" (its resident adults: every area of England must be there) or "icb" (the adults of the teams
-        at hand, counted as `people` says).
+        at hand, or of the one `icb` named, counted as `people` says).
     people: whose need a team answers for: adults on its lists, or residents shared by the flows. Patients who live
         outside England's areas carry their team's mean need.
 
     The index averages 1 over the base's adults; `weighted_population` is adults times index, rescaled
-    over all teams to the base's adults.
+    over all teams (of the base) to the base's adults.
 
     Raises FormulaError for an unknown base, UnknownCodeError if the base's areas are not all there.
     """
     if people not in ("registered", "resident"):
         raise FormulaError(f"Unknown people {people!r}: choose registered or resident.")
     who, catchment = use.people, use.people.catchment
-    crude = use.by_area(use.crude)
-    lists = catchment.registered_by_area.to_numpy()
-    registered = catchment.registered.tocsc()
-    adults = {"registered": _times_rows(registered, who.adult_share)}
-    adults["resident"] = _times_rows(registered, who.resident_adults / lists)
+    flows = catchment.registered.tocsc()
+    adults = {
+        "registered": _times_rows(flows, who.adult_share),
+        "resident": _times_rows(flows, who.residents_per_patient * who.adult_share),
+    }
     team, size = catchment.team_of_practice, len(catchment.teams)
 
     def by_team(values: sparse.csc_array) -> Floats:
         return np.bincount(team, weights=np.asarray(values.sum(axis=0)).ravel(), minlength=size)
 
-    inside = {kind: by_team(people_here) for kind, people_here in adults.items()}
-    lists_by_team = catchment.registered_by_team
-    with_outside = inside["registered"] * np.divide(
-        lists_by_team["registered"], lists_by_team["inside"], out=np.ones(size), where=lists_by_team["inside"].to_numpy() > 0
-    )
-    mean_use = by_team(adults[people] * use.crude) / inside[people]
-    counted = with_outside if people == "registered" else inside["resident"]
+    lists = catchment.registered_by_team
+    # Patients outside England's areas count as adults in the same proportion as the rest of their list.
+    lift = (lists["registered"] / lists["inside"].where(lists["inside"] > 0)).to_numpy()
+    counted = {"registered": by_team(adults["registered"]) * lift, "resident": by_team(adults["resident"])}
+    mean_use = by_team(adults[people] * use.crude) / by_team(adults[people])
+    crude = use.by_area(use.crude)
     if base == "england":
         _check_whole_england(catchment.areas)
-        base_people, base_name = float(who.resident_adults.sum()), "England"
+        in_base = np.full(size, True)
+        base_name, base_people = "England", float(who.resident_adults.sum())
         base_mean = float(who.resident_adults @ crude / base_people)
     elif base == "icb":
-        names = catchment.teams.loc[catchment.teams["is_team"], "icb_name"].unique()
-        base_name = str(names[0]) if len(names) == 1 and names[0] else "the teams at hand"
-        base_people = float(np.nansum(counted))
-        base_mean = float(np.nansum(mean_use * counted) / base_people)
+        in_base = (catchment.teams["icb"] == icb).to_numpy() if icb else np.full(size, True)
+        base_name = _icb_name(catchment.teams[in_base], icb)
+        base_people = float(np.nansum(counted[people][in_base]))
+        base_mean = float(np.nansum((mean_use * counted[people])[in_base]) / base_people)
     else:
         raise FormulaError(f"Unknown base {base!r}: choose england or icb.")
+    index = f"need_index_{base}"
     teams = catchment.teams.assign(
-        registered=lists_by_team["registered"],
-        outside=lists_by_team["outside"],
-        resident=by_team(_times_rows(registered, who.residents / lists)),
-        registered_adults=with_outside,
-        resident_adults=inside["resident"],
+        registered=lists["registered"],
+        outside=lists["outside"],
+        resident=by_team(_times_rows(flows, who.residents_per_patient)),
+        registered_adults=counted["registered"],
+        resident_adults=counted["resident"],
         expected_use=mean_use,
     )
-    index = mean_use / base_mean
-    teams[f"need_index_{base}"] = index
-    weighted = np.nan_to_num(counted * index)
-    teams["weighted_population"] = weighted * base_people / weighted.sum()
+    teams[index] = mean_use / base_mean
+    weighted = (teams[f"{people}_adults"] * teams[index]).fillna(0.0)
+    teams["weighted_population"] = weighted * base_people / weighted[in_base].sum()
+    registered = catchment.registered_by_area.to_numpy()
     areas = who.deprivation.assign(
-        registered=lists,
+        registered=registered,
         resident=who.residents,
-        adults=who.resident_adults,
+        registered_adults=registered * who.adult_share,
+        resident_adults=who.resident_adults,
         expected_use=crude,
-        **{f"need_index_{base}": crude / base_mean},
-        need_index_age_standardised=use.by_area(use.standardised) / base_mean,
     )
-    areas["weighted_population"] = areas["adults"] * areas[f"need_index_{base}"]
+    areas[index] = crude / base_mean
+    areas["need_index_age_standardised"] = use.by_area(use.standardised) / base_mean
     return NeedIndex(use, areas, teams, base, base_name, base_people, people)
+
+
+def _icb_name(teams: pd.DataFrame, icb: str | None) -> str:
+    if teams.empty:
+        raise UnknownCodeError(f"No team belongs to the ICB {icb!r}.")
+    names = teams.loc[teams["is_team"], "icb_name"].unique()
+    return str(names[0]) if len(names) == 1 and names[0] else "the teams at hand"
 
 
 class _Cells:
@@ -376,7 +402,10 @@ class _Cells:
         counted[SUPPLY] = np.full(len(self.age), formula.supply_mean)
         self.fixed = tuple(
             constant + sum(part.get(t, 0.0) * value for t, value in counted.items())
-            for constant, part in ((formula.constants[1], formula.count), (formula.constants[0], formula.zero))
+            for constant, part in (
+                (formula.constants[1], formula.count),
+                (formula.constants[0], formula.zero),
+            )
         )
         reach = np.abs(self._log_odds(self.nodes)).max() + sum(abs(g) for _, g in self.effects.values())
         self.rule = prevalence.quadrature(float(reach), 1e-8)
@@ -454,7 +483,8 @@ class _Cells:
         for tilted in (True, False):
             own = self._mix(curves, tilted=tilted)
             held = self._mix(
-                {t: gradients.reference_curve(t, self.age_years) for t in self.effects if t not in self.own}, tilted=tilted
+                {t: gradients.reference_curve(t, self.age_years) for t in self.effects if t not in self.own},
+                tilted=tilted,
             )
             shape = (len(practices), len(self.age))
             cells.append(
@@ -472,7 +502,9 @@ class _Cells:
 
         def users(which: int, zero: float) -> Floats:
             flat = cells[which][1][:, :, None, :]
-            return prevalence.users(flat, log_odds[:, :, None, :].reshape(*log_odds.shape[:2], -1) + zero, self.rule)[:, :, 0, :]
+            return prevalence.users(
+                flat, log_odds[:, :, None, :].reshape(*log_odds.shape[:2], -1) + zero, self.rule
+            )[:, :, 0, :]
 
         def contacts(zero: float) -> float:
             return mean(users(0, zero) * np.exp(log_mean) * cells[0][0][:, :, None])
@@ -493,7 +525,9 @@ def _adults_by_practice_age(people: People) -> Floats:
 
 
 def _times_rows(flows: sparse.csc_array, factor: Floats) -> sparse.csc_array:
-    return sparse.csc_array((flows.data * factor[flows.indices], flows.indices, flows.indptr), shape=flows.shape)
+    return sparse.csc_array(
+        (flows.data * factor[flows.indices], flows.indices, flows.indptr), shape=flows.shape
+    )
 
 
 def _check_whole_england(areas: pd.Index) -> None:
@@ -510,27 +544,29 @@ def _log_ratios(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(found["term"], np.log(found["ratio"]), strict=True))
 
 
-def _notes_on(reading: str, interaction: str) -> tuple[Note, ...]:
+def _notes_on(reading: str, interaction: str) -> tuple[Assumption, ...]:
     count = reference.read(f"filipe-2024-count-{reading}")
     what = {
         "realigned": "The paper's count table is read one row down (realigned)",
         "as-printed": "The paper's count table is used as printed, though it contradicts the paper's text",
     }[reading]
     return (
-        Note(what, count.evidence or "; ".join(count.notes), "inference", "Filipe et al. 2024, Table 3"),
-        Note(
+        Assumption(
+            what, count.evidence or "; ".join(count.notes), "inference", "Filipe et al. 2024, Table 3"
+        ),
+        Assumption(
             "The constant of the zero part and the level are solved on Liverpool's open files",
             "The paper prints neither",
             "inference",
             "liverpool-calibration",
         ),
-        Note(
+        Assumption(
             f"The age × sex term belongs to the {interaction}",
             "The paper says 1 = male, its tables say female; with the main effect a woman's and the interaction a man's, all of its text fits",
             "inference",
             "Filipe et al. 2024",
         ),
-        Note(
+        Assumption(
             "Supply is held at the paper's mean, minority ethnicity at 0 in the zero part",
             "Need must not rise with supply; people who never use because of unmet need are given the reference group's use",
             "choice",

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from needsalloc import reference
+from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
@@ -26,16 +27,6 @@ RAKING_GAP = 1e-6
 # England's adults on IMD 2019, the scale that the formula was fitted on (mid-2020 residents).
 IMD_2019_MEAN, IMD_2019_SD = 21.4, 14.9
 MOST_PREVALENT = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """An assumption, choice or gap: `what`, `why`, `kind` and `source`, for the log of a run."""
-
-    what: str
-    why: str
-    kind: str
-    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +53,7 @@ class People:
     imd_score: Floats
     deprivation: pd.DataFrame
     prevalence: pd.DataFrame
-    notes: tuple[Note, ...]
+    notes: tuple[Assumption, ...]
 
     @property
     def adult_share(self) -> Floats:
@@ -71,9 +62,21 @@ class People:
         return share
 
     @property
+    def residents_per_patient(self) -> Floats:
+        """(areas,) residents that each registered patient of an area stands for when residents are shared by flows.
+
+        With the flows of all England every resident is shared out. With those of a part of it, residents beyond
+        the registered are taken to be on other lists and stay out.
+        """
+        lists = self.catchment.registered_by_area.to_numpy()
+        reach: Floats = lists if self.catchment.is_national else np.maximum(lists, self.residents)
+        return self.residents / reach
+
+    @property
     def resident_adults(self) -> Floats:
-        """(areas,) people aged 18 and over who live in each area."""
-        return self.residents * self.adult_share
+        """(areas,) people aged 18 and over who live in each area and are shared out by its flows."""
+        lists = self.catchment.registered_by_area.to_numpy()
+        return self.residents_per_patient * lists * self.adult_share
 
     def __repr__(self) -> str:
         return (
@@ -105,8 +108,7 @@ def build_people(
     _check_population(population)
     notes = [_note_on_sex(lists)]
     bands = population.columns.to_numpy(np.int64)
-    national = len(catchment.areas) > len(population) / 2
-    residents = catchment.aligned(population.sum(axis=1), "the population file", cover=national)
+    residents = catchment.aligned(population.sum(axis=1), "the population file", cover=catchment.is_national)
     by_band = catchment.aligned(population, "the population file", cover=False)
     if len(bands) >= len(AGES):
         ages, note = _single_years(by_band, bands)
@@ -141,10 +143,10 @@ def _check_population(population: pd.DataFrame) -> None:
         )
 
 
-def _single_years(by_band: Floats, bands: NDArray[np.int64]) -> tuple[Floats, Note]:
+def _single_years(by_band: Floats, bands: NDArray[np.int64]) -> tuple[Floats, Assumption]:
     years = np.zeros((len(by_band), len(AGES)))
     np.add.at(years.T, np.minimum(bands, AGES[-1]), by_band.T)
-    note = Note(
+    note = Assumption(
         "Ages of an area's patients are those of its residents",
         "The registration file has no ages by area; each practice's patients from an area are given its mix of ages",
         "assumption",
@@ -155,7 +157,7 @@ def _single_years(by_band: Floats, bands: NDArray[np.int64]) -> tuple[Floats, No
 
 def _raked_ages(
     catchment: Catchment, by_band: Floats, bands: NDArray[np.int64], lists: pd.DataFrame
-) -> tuple[Floats, Note]:
+) -> tuple[Floats, Assumption]:
     """Ages of the practices' lists carried to areas by the flows, then raked to the area's bands."""
     years = lists.groupby(level="practice").sum()
     years = years.T.groupby(np.minimum(years.columns.to_numpy(np.int64), AGES[-1])).sum().T
@@ -166,7 +168,7 @@ def _raked_ages(
             "Use the lists of a date near the registrations, or a population by single year of age."
         )
     missing = len(catchment.practices) - len(listed)
-    mix = years.reindex(catchment.practices, columns=AGES, fill_value=0.0).to_numpy(np.float64)
+    mix = years.reindex(catchment.practices, columns=AGES, fill_value=0.0).to_numpy(np.float64, copy=True)
     mix[mix.sum(axis=1) == 0] = years.loc[listed].sum(axis=0).to_numpy(np.float64)
     mix /= mix.sum(axis=1, keepdims=True)
     carried = catchment.registered @ mix
@@ -174,7 +176,7 @@ def _raked_ages(
     wanted = registered[:, None] * by_band / by_band.sum(axis=1, keepdims=True)
     group = np.searchsorted(bands, AGES, side="right") - 1
     raked = shares.rake(carried, wanted, group, carried.sum(axis=0), RAKING_GAP, rounds=200)
-    note = Note(
+    note = Assumption(
         f"Ages come from practice lists, carried by the flows and raked to {len(bands)} census bands of each area",
         f"The area's bands win; single years then miss the lists' totals by at most {raked.gap:.1e} after {raked.rounds} rounds; "
         f"{missing:,} practices without a list have the mean of the others",
@@ -194,13 +196,15 @@ def _female_share(lists: pd.DataFrame) -> Floats:
     years = total.T.groupby(np.minimum(total.columns.to_numpy(np.int64), AGES[-1])).sum().T
     share: Floats = (years.loc["female"] / years.sum(axis=0)).reindex(AGES).to_numpy(np.float64)
     if not np.isfinite(share[ADULT:]).all():
-        raise InvalidValueError("The practice lists have adult ages without anybody; single years 0 to 90 are needed.")
+        raise InvalidValueError(
+            "The practice lists have adult ages without anybody; single years 0 to 90 are needed."
+        )
     return share
 
 
-def _note_on_sex(lists: pd.DataFrame) -> Note:
+def _note_on_sex(lists: pd.DataFrame) -> Assumption:
     source = lists.attrs.get("source", {}).get("file", "practice lists by sex and age")
-    return Note(
+    return Assumption(
         "Sex is estimated: the same share of women at each age everywhere",
         "The registration and population files hold no sex by area",
         "assumption",
@@ -208,7 +212,7 @@ def _note_on_sex(lists: pd.DataFrame) -> Note:
     )
 
 
-def _on_2019_scale(deprivation: pd.DataFrame, population: pd.DataFrame) -> tuple[pd.Series, list[Note]]:
+def _on_2019_scale(deprivation: pd.DataFrame, population: pd.DataFrame) -> tuple[pd.Series, list[Assumption]]:
     """Scores as they are, or those of a later edition with the same national z on the scale of 2019."""
     score, edition = deprivation["imd_score"], str(deprivation.attrs.get("edition", ""))
     if edition != "IMD 2025":
@@ -222,7 +226,7 @@ def _on_2019_scale(deprivation: pd.DataFrame, population: pd.DataFrame) -> tuple
     adults = population[older].sum(axis=1).reindex(score.index).to_numpy(np.float64)
     mean = np.average(score, weights=adults)
     sd = np.sqrt(np.average((score - mean) ** 2, weights=adults))
-    note = Note(
+    note = Assumption(
         f"IMD 2025 goes in as the IMD 2019 score with the same national z (2025: mean {mean:.1f}, SD {sd:.1f})",
         f"The formula was fitted on IMD 2019; its scale for England's adults has mean {IMD_2019_MEAN}, SD {IMD_2019_SD}. "
         "The two editions rank areas differently, and some teams move for that reason alone",
@@ -232,11 +236,13 @@ def _on_2019_scale(deprivation: pd.DataFrame, population: pd.DataFrame) -> tuple
     return IMD_2019_MEAN + IMD_2019_SD * (score - mean) / sd, [note]
 
 
-def _prevalence(practices: pd.Index, conditions: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Note]]:
+def _prevalence(
+    practices: pd.Index, conditions: pd.DataFrame | None
+) -> tuple[pd.DataFrame, list[Assumption]]:
     """Share of adults with each rescaled condition by practice, on the paper's scale."""
     rules = reference.read("open-data-concordance").frame.set_index("term")
     if conditions is None:
-        note = Note("No condition differs between practices", "No QOF registers were given", "gap", "")
+        note = Assumption("No condition differs between practices", "No QOF registers were given", "gap", "")
         return pd.DataFrame(index=practices), [note]
     register = conditions.pivot_table(index="practice", columns="condition", values="register", aggfunc="sum")
     size = conditions.pivot_table(index="practice", columns="condition", values="list_size", aggfunc="max")
@@ -257,26 +263,33 @@ def _prevalence(practices: pd.Index, conditions: pd.DataFrame | None) -> tuple[p
         found = _union((own.to_numpy(np.float64).T / adults[present].to_numpy()).T)
         usable = np.isfinite(found)
         everywhere = _union((own[usable].sum() / adults[present][usable].sum()).to_numpy()[None, :])[0]
-        share = pd.Series(found, index=present).fillna(everywhere).reindex(practices, fill_value=everywhere) * factor
+        share = (
+            pd.Series(found, index=present).fillna(everywhere).reindex(practices, fill_value=everywhere)
+            * factor
+        )
         capped += int((share > MOST_PREVALENT).sum())
         columns[term] = share.clip(upper=MOST_PREVALENT)
     absent = practices.difference(present)
-    odd = [f"{practice} ({', '.join(row.index[row])})" for practice, row in too_large.reindex(practices, fill_value=False).iterrows() if row.any()]
+    odd = [
+        f"{practice} ({', '.join(row.index[row])})"
+        for practice, row in too_large.reindex(practices, fill_value=False).iterrows()
+        if row.any()
+    ]
     notes = [
-        Note(
+        Assumption(
             f"QOF registers stand for {', '.join(columns)}",
             "Each register over the practice's list of people aged 18 and over, rescaled so that Liverpool agrees with the paper; "
             f"{capped:,} values held at {MOST_PREVALENT:.0%}",
             "inference",
             "open-data-concordance",
         ),
-        Note(
+        Assumption(
             "Conditions rise with age by one labelled slope each, of low confidence",
             "QOF registers have no ages; the slopes return the paper's users by age band within a tenth",
             "inference",
             "age-gradients",
         ),
-        Note(
+        Assumption(
             "All other terms are held at the paper's share or mean by age; died in the year, use of services and log days alive among them",
             "No open file gives them by area or practice",
             "gap",
@@ -284,10 +297,17 @@ def _prevalence(practices: pd.Index, conditions: pd.DataFrame | None) -> tuple[p
         ),
     ]
     if missing_terms:
-        notes.append(Note(f"Registers that the file lacks, held at the paper's share: {'; '.join(missing_terms)}", "Not in the file", "gap", "QOF"))
+        notes.append(
+            Assumption(
+                f"Registers that the file lacks, held at the paper's share: {'; '.join(missing_terms)}",
+                "Not in the file",
+                "gap",
+                "QOF",
+            )
+        )
     if len(absent):
         notes.append(
-            Note(
+            Assumption(
                 f"{len(absent):,} practices have no QOF registers and are given the mean of the others: {first_few(absent)}",
                 "They are in the registration file and not in the QOF file",
                 "gap",
@@ -296,7 +316,7 @@ def _prevalence(practices: pd.Index, conditions: pd.DataFrame | None) -> tuple[p
         )
     if odd:
         notes.append(
-            Note(
+            Assumption(
                 f"{len(odd):,} practices have a register larger than its list, left out and given the mean: {first_few(odd)}",
                 "As published",
                 "gap",
@@ -312,4 +332,4 @@ def _union(share: Floats) -> Floats:
     return any_of
 
 
-__all__ = ["Note", "People", "build_people"]
+__all__ = ["People", "build_people"]

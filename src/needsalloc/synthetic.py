@@ -39,6 +39,7 @@ _PEOPLE_PER_AREA = 1_700
 _PRACTICES_PER_PCN = 5
 _NEAREST_PRACTICES = 12
 _METRES_PER_AREA = 2_500
+_FIRST_AREA = 900_001
 _ORIGIN = np.array([100_000.0, 50_000.0])
 _AGES = np.arange(91)
 _CURRENT_FTE_PER_AREA = 0.5
@@ -145,7 +146,7 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
     icb = np.arange(areas) * icbs // areas
     land = _land(rng, icb)
     poverty = _poverty(rng, land)
-    codes = pd.Index([f"E01{900_001 + i}" for i in range(areas)], name=VINTAGE)
+    codes = pd.Index([f"E01{_FIRST_AREA + i}" for i in range(areas)], name=VINTAGE)
     population = _population(rng, land, poverty)
     membership, practice_places = _practices(rng, land, icb, pcns)
     patients = _patients(rng, population.sum(axis=1), land.places, practice_places)
@@ -164,6 +165,11 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
     _describe(frames, f"synthetic England of {areas:,} areas, seed {seed}")
     places = pd.DataFrame(land.places, index=codes, columns=["east", "north"])
     return SyntheticEngland(**frames, places=places)
+
+
+def is_synthetic(areas: pd.Index) -> bool:
+    """Whether any of these area codes is made up, so that whatever is shown of it must say so."""
+    return bool((areas >= f"E01{_FIRST_AREA}").any())
 
 
 def _describe(frames: dict[str, pd.DataFrame], made: str) -> None:

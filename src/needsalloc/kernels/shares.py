@@ -56,7 +56,9 @@ def rake(
         factor = np.divide(row_group_totals, sums, out=np.zeros_like(sums), where=sums > 0)
         cells = cells * factor[:, group]
         reached = cells.sum(axis=0)
-        gap = float(np.max(np.abs(np.divide(reached, wanted, out=np.ones_like(wanted), where=wanted > 0) - 1)))
+        gap = float(
+            np.max(np.abs(np.divide(reached, wanted, out=np.ones_like(wanted), where=wanted > 0) - 1))
+        )
         if gap <= tolerance:
             break
     return Raked(cells, done, gap)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from needsalloc.assumptions import Assumption
+
 if TYPE_CHECKING:
     import geopandas as gpd
 
 Status = Literal["pass", "warning", "fail", "note"]
-Kind = Literal["assumption", "inference", "choice", "gap"]
 
 TABLES = ("allocation", "need", "coverage", "equity", "flows")
 
@@ -39,16 +40,6 @@ class Check:
     status: Status
     found: str
     expected: str
-
-
-@dataclass(frozen=True, slots=True)
-class Assumption:
-    """Something that the data do not say: assumed, inferred, chosen by the planner, or missing."""
-
-    what: str
-    why: str
-    kind: Kind
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,12 @@ _ALLOCATION: dict[str, Column] = {
     "registered": Column(
         "Registered people", "people", "People of all ages on the lists of the team's practices."
     ),
+    "outside": Column(
+        "Living outside English areas",
+        "people",
+        "Registered people who live in Wales or Scotland, or whose area is not recorded; they carry the team's "
+        "mean need.",
+    ),
     "resident": Column(
         "Resident people",
         "people",
@@ -128,14 +134,20 @@ _NEED: dict[str, Column] = {
     ),
     "registered": Column("Registered people", "people", "Patients of any practice who live in the area."),
     "resident": Column("Resident people", "people", "People of all ages living in the area."),
-    "adults": Column("Adults", "people", "People aged 18 and over, on whom need is based."),
+    "registered_adults": Column("Registered adults", "people", "Patients of the area aged 18 and over."),
+    "resident_adults": Column("Resident adults", "people", "People aged 18 and over living in the area."),
     "expected_use": Column(
         "Expected use",
         "contacts per adult and year",
         "Contacts that the need formula expects, supply held the same.",
         decimals=2,
     ),
-    "weighted_population": _ALLOCATION["weighted_population"],
+    "need_index_age_standardised": Column(
+        "Need index, ages made equal",
+        "ratio",
+        "Need index if every area had the same mix of ages: what is left is deprivation and conditions.",
+        decimals=2,
+    ),
 }
 
 _COVERAGE: dict[str, Column] = {

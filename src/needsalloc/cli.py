@@ -1,0 +1,205 @@
+"""The command: verbs over plans. Exit codes: 0 done, 1 done with warnings (`check`), 2 not done."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from needsalloc import __version__, read_membership, synthetic, write_template
+from needsalloc.errors import NeedsallocError
+
+if TYPE_CHECKING:
+    from needsalloc.run import Progress, Result
+
+DEMO_PLAN = """\
+[plan]
+title = "District nursing in a made-up ICB"
+total = {total}
+step = 0.5
+
+[inputs]
+registrations = "gp-reg-pat-prac-lsoa-all.csv"
+membership = "gp-reg-pat-prac-map.csv"
+population = "population.csv"
+deprivation = {{ path = "imd-file-7.csv", edition = "synthetic" }}
+lists = "gp-reg-pat-prac-sing-age.csv"
+conditions = "PREVALENCE.csv"
+current = "current.csv"
+boundaries = "boundaries.parquet"
+
+[need]
+base = "icb"
+
+[report]
+out = "report"
+"""
+_SHOWN_TEAMS = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the console script ends with what this returns."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.verb(options))
+    except NeedsallocError as error:
+        print(f"needsalloc: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(
+            f'needsalloc: {error.name} is not installed. Run: pip install "needsalloc[all]".', file=sys.stderr
+        )
+    except KeyboardInterrupt:
+        print("needsalloc: stopped; nothing was written.", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="needsalloc",
+        description="Share community nursing posts between NHS neighbourhoods in proportion to need.",
+    )
+    parser.add_argument("--version", action="version", version=f"needsalloc {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+
+    demo = verbs.add_parser("demo", help="make up an ICB, plan for it, and write the finished folder")
+    demo.add_argument(
+        "--out", type=Path, default=Path("needsalloc-demo"), help="folder to write (default: needsalloc-demo)"
+    )
+    demo.add_argument("--seed", type=int, default=1, help="another seed makes up another ICB (default: 1)")
+    demo.set_defaults(verb=_demo)
+
+    run = verbs.add_parser("run", help="run a plan file and write its folder")
+    _add_plan(run)
+    run.add_argument("--out", type=Path, help="folder to write (default: where the plan says)")
+    run.set_defaults(verb=_run)
+
+    check = verbs.add_parser(
+        "check", help="read every file of a plan, compute no plan, and say what was found"
+    )
+    _add_plan(check)
+    check.set_defaults(verb=_check)
+
+    template = verbs.add_parser("template", help="write the sheet of posts in place that a planner fills in")
+    template.add_argument("sheet", type=Path, help="file to write, .xlsx or .csv")
+    template.add_argument(
+        "--map", type=Path, help="practice map, for a row for each PCN (gp-reg-pat-prac-map.csv)"
+    )
+    template.add_argument("--icb", help="only the PCNs of this ICB, such as QHM")
+    template.set_defaults(verb=_template)
+    return parser
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, help="plan file (.toml)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the input files (default: the plan's own folder)"
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from needsalloc.plan import read_plan
+
+    data = options.out / "data"
+    england = synthetic.england(seed=options.seed)
+    england.write(data, boundaries=True)
+    plan = options.out / "plan.toml"
+    plan.write_text(DEMO_PLAN.format(total=float(england.current["current"].sum().round())), encoding="utf-8")
+    return _run_and_write(read_plan(plan), data, options.out / "report")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from needsalloc.plan import read_plan
+
+    plan = read_plan(options.plan)
+    return _run_and_write(plan, options.data or options.plan.parent, options.out or Path(plan.report.out))
+
+
+def _run_and_write(plan: object, data: Path, out: Path) -> int:
+    from needsalloc.run import run_plan
+
+    with _progress() as say:
+        result = run_plan(plan, data, progress=say)  # type: ignore[arg-type]
+        paths = result.write(out, progress=say)
+    _show(result)
+    print(
+        f"\nPage      {paths['index.html']}\nWorkbook  {paths['plan.xlsx']}\nTables    {out / 'tables'}\nLog       {paths['log.md']}"
+    )
+    return 0
+
+
+def _show(result: Result) -> None:
+    """The headline sentences and a short table of teams."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from needsalloc.report import schema
+
+    bundle = result.bundle
+    console = Console(highlight=False)
+    for warning in bundle.warnings:
+        console.print(f"[bold]! {warning}[/bold]", markup=True)
+    for sentence in bundle.sentences[:3]:
+        console.print(sentence, markup=False)
+    names = ["team", "team_name", f"{bundle.people}_adults", bundle.need_index, "target", "posts"]
+    if bundle.has_current:
+        names += ["current", "change"]
+    described = schema.columns(bundle, "allocation")
+    table = Table(title=f"{bundle.title} ({bundle.status})")
+    for name in names:
+        table.add_column(described[name].label, justify="left" if described[name].form == "text" else "right")
+    for row in bundle.allocation[names].head(_SHOWN_TEAMS).itertuples(index=False):
+        table.add_row(*(described[name].show(value) for name, value in zip(names, row, strict=True)))
+    console.print(table, markup=False)
+    if len(bundle.allocation) > _SHOWN_TEAMS:
+        console.print(f"and {len(bundle.allocation) - _SHOWN_TEAMS:,} more in the workbook", markup=False)
+    failed = [check.name for check in bundle.checks if check.status == "fail"]
+    console.print(
+        f"{len(bundle.checks) - len(failed)} of {len(bundle.checks)} checks hold"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from needsalloc.plan import read_plan
+    from needsalloc.run import build_catchment, build_plan_people, input_checks, read_inputs
+
+    plan = read_plan(options.plan)
+    with _progress() as say:
+        inputs = read_inputs(plan, options.data or options.plan.parent, progress=say)
+        catchment = build_catchment(inputs)
+        people = build_plan_people(inputs, catchment)
+    for role, frame in inputs.frames.items():
+        print(f"{role:14} {frame.attrs['source']['file']}: {frame.attrs['source']['rows']:,} rows")
+    print(catchment)
+    print(catchment.coverage().to_string(index=False, float_format="{:.4f}".format))
+    checks = input_checks(inputs, catchment, people)
+    for check in checks:
+        print(f"{check.status:8} {check.name}: {check.found} (expected: {check.expected})")
+    return 1 if any(check.status == "warning" for check in checks) else 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    from needsalloc.catchment import practices_in
+
+    teams = read_membership(options.map) if options.map else []
+    if options.icb and options.map:
+        teams = teams[teams["practice"].isin(practices_in(teams, "icb", options.icb))]
+    print(write_template(options.sheet, teams))
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A line on the terminal that says what is being done; nothing where the output is a file."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        yield lambda step: status.update(f"{step} …")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
