@@ -9,7 +9,8 @@ from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import Catchment
 from needsalloc.errors import NeedsallocError
-from needsalloc.need import ExpectedUse, NeedFormula, NeedIndex, need_index
+from needsalloc.index import NeedIndex, need_index
+from needsalloc.need import NeedFormula
 from needsalloc.people import People, build_people
 from needsalloc.sources import (
     read_area_lookup,
@@ -23,6 +24,7 @@ from needsalloc.sources import (
     read_registrations,
     write_template,
 )
+from needsalloc.use import ExpectedUse
 
 __version__ = "0.1.0"
 

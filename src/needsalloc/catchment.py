@@ -152,6 +152,19 @@ class Catchment:
         """All patients that were read, wherever they live."""
         return float(self.registered_by_team["registered"].sum())
 
+    def scaled_by_area(self, per_patient: np.ndarray) -> sparse.csc_array:
+        """The flows (areas x practices), each patient counted as `per_patient` (areas,)."""
+        flows = self.registered.tocsc()
+        return sparse.csc_array(
+            (flows.data * per_patient[flows.indices], flows.indices, flows.indptr), shape=flows.shape
+        )
+
+    def sum_by_team(self, flows: sparse.csc_array) -> pd.Series:
+        """What is on flows (areas x practices), added up by team."""
+        by_practice = np.asarray(flows.sum(axis=0)).ravel()
+        total = np.bincount(self.team_of_practice, weights=by_practice, minlength=len(self.teams))
+        return pd.Series(total, index=self.teams.index)
+
     def apportion(self, counts: pd.Series) -> pd.Series:
         """Carry counts by area (people, contacts) to teams by resident share; the total is kept.
 
@@ -223,6 +236,11 @@ class Catchment:
                 "patient_share": flow.column_shares(self.flows).data,
             }
         )
+
+    def share_sums(self) -> np.ndarray:
+        """(areas,) what the resident shares of each area with patients sum to: 1, but for rounding."""
+        sums = np.asarray(flow.row_shares(self.flows).sum(axis=1)).ravel()
+        return sums[self.registered_by_area.to_numpy() > 0]
 
     def coverage(self) -> pd.DataFrame:
         """Who is counted and who is not, in rows that say so: `group, practices, areas, patients, share`.

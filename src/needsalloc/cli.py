@@ -13,7 +13,9 @@ from needsalloc import __version__, read_membership, synthetic, write_template
 from needsalloc.errors import NeedsallocError
 
 if TYPE_CHECKING:
-    from needsalloc.run import Progress, Result
+    from needsalloc.inputs import Progress
+    from needsalloc.plan import Plan
+    from needsalloc.run import Result
 
 DEMO_PLAN = """\
 [plan]
@@ -106,7 +108,9 @@ def _demo(options: argparse.Namespace) -> int:
     england = synthetic.england(seed=options.seed)
     england.write(data, boundaries=True)
     plan = options.out / "plan.toml"
-    plan.write_text(DEMO_PLAN.format(total=float(england.current["current"].sum().round())), encoding="utf-8")
+    plan.write_text(
+        DEMO_PLAN.format(total=round(float(england.current["current"].sum()), 0)), encoding="utf-8"
+    )
     return _run_and_write(read_plan(plan), data, options.out / "report")
 
 
@@ -117,11 +121,11 @@ def _run(options: argparse.Namespace) -> int:
     return _run_and_write(plan, options.data or options.plan.parent, options.out or Path(plan.report.out))
 
 
-def _run_and_write(plan: object, data: Path, out: Path) -> int:
+def _run_and_write(plan: Plan, data: Path, out: Path) -> int:
     from needsalloc.run import run_plan
 
     with _progress() as say:
-        result = run_plan(plan, data, progress=say)  # type: ignore[arg-type]
+        result = run_plan(plan, data, progress=say)
         paths = result.write(out, progress=say)
     _show(result)
     print(
@@ -164,13 +168,15 @@ def _show(result: Result) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from needsalloc.plan import read_plan
-    from needsalloc.run import build_catchment, build_plan_people, input_checks, read_inputs
+    from needsalloc.checks import input_checks
+    from needsalloc.inputs import read_inputs
+    from needsalloc.run import build_catchment, people_of
 
     plan = read_plan(options.plan)
     with _progress() as say:
         inputs = read_inputs(plan, options.data or options.plan.parent, progress=say)
         catchment = build_catchment(inputs)
-        people = build_plan_people(inputs, catchment)
+        people = people_of(inputs, catchment)
     for role, frame in inputs.frames.items():
         print(f"{role:14} {frame.attrs['source']['file']}: {frame.attrs['source']['rows']:,} rows")
     print(catchment)
@@ -184,8 +190,11 @@ def _check(options: argparse.Namespace) -> int:
 def _template(options: argparse.Namespace) -> int:
     from needsalloc.catchment import practices_in
 
-    teams = read_membership(options.map) if options.map else []
-    if options.icb and options.map:
+    if options.map is None:
+        print(write_template(options.sheet, []))
+        return 0
+    teams = read_membership(options.map)
+    if options.icb:
         teams = teams[teams["practice"].isin(practices_in(teams, "icb", options.icb))]
     print(write_template(options.sheet, teams))
     return 0

@@ -119,6 +119,23 @@ def level(prevalence: Floats, weight: Floats, slope_z: Floats) -> Floats:
     return constant
 
 
+def slope(term: str) -> float:
+    """The slope of a term's log odds (or log mean) per standard deviation of age."""
+    return float(table().at[term, "slope"])
+
+
+def counts() -> list[str]:
+    """The terms that count something in a person's year; the other terms of the table are 0 or 1."""
+    kinds = table()["kind"]
+    return [str(term) for term in kinds.index[kinds == "count"]]
+
+
+def conditions() -> list[str]:
+    """The terms that a person has or has not."""
+    kinds = table()["kind"]
+    return [str(term) for term in kinds.index[kinds == "binary"]]
+
+
 @cache
 def reference_level(term: str) -> float:
     """The constant of a term's curve over the cohort: of log odds if binary, of the log mean if a count."""
@@ -136,4 +153,15 @@ def reference_curve(term: str, age: Floats) -> Floats:
     return np.exp(line) if row["kind"] == "count" else expit(line)
 
 
-__all__ = ["CohortAges", "cohort_ages", "level", "mid_year", "reference_curve", "standardised", "table"]
+__all__ = [
+    "CohortAges",
+    "cohort_ages",
+    "conditions",
+    "counts",
+    "level",
+    "mid_year",
+    "reference_curve",
+    "slope",
+    "standardised",
+    "table",
+]

@@ -204,8 +204,7 @@ def _frame(name: str, raw: bytes, columns: Mapping[str, Column]) -> pd.DataFrame
     text = pd.read_csv(io.BytesIO(raw), dtype=str, keep_default_na=False)
     if list(text.columns) != list(columns):
         raise ReferenceTableError(
-            f"{name}.csv has the columns {', '.join(text.columns)}; "
-            f"its description has {', '.join(columns)}."
+            f"{name}.csv has the columns {', '.join(text.columns)}; its description has {', '.join(columns)}."
         )
     blank_is_nan = {c: text[c].replace("", "nan") for c, about in columns.items() if about.type == "number"}
     try:

@@ -1,0 +1,128 @@
+"""What a run says in sentences: what was asked, what the figures suggest, how sure, what they leave out."""
+
+from __future__ import annotations
+
+from needsalloc.allocate import Allocation
+from needsalloc.assumptions import Assumption
+from needsalloc.audit import EquityAudit
+from needsalloc.errors import first_few
+from needsalloc.index import NeedIndex
+from needsalloc.plan import Plan
+
+
+def sentences(
+    plan: Plan, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float
+) -> tuple[str, ...]:
+    """The headline findings; `moved` is the share of posts that the formula's other reading would move."""
+    unit, table = plan.plan.unit, allocation.table
+    teams = table[table["target_share"] > 0]
+    index = teams[need.column]
+    low, high = index.idxmin(), index.idxmax()
+    without = table.loc[~table["is_team"], "registered"].sum()
+    return (
+        f"The plan shares {plan.plan.total:,g} {unit} of district nursing between {len(teams):,} teams, in "
+        f"steps of {plan.plan.step:g}, in proportion to the expected need of their {need.people} adults.",
+        f"Need per adult runs from {index[low]:.2f} ({teams.at[low, 'team_name']}) to {index[high]:.2f} "
+        f"({teams.at[high, 'team_name']}), where {need.base.name} is 1.00.",
+        _against_now(allocation, audit),
+        "The formula is from print and gives no interval. Its count table read the other way would move "
+        f"{moved:.1%} of the posts: a range over readings, not a measure of chance.",
+        f"Left out: children, since the formula is for adults; {without:,.0f} patients of practices without a "
+        f"PCN, shown as a row of their own; and whatever no open file says of need. {table['outside'].sum():,.0f} "
+        "patients who live outside English areas carry their team's mean need.",
+        "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
+        "targets are short.",
+    )
+
+
+def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
+    if not allocation.has_current:
+        return "Nobody said what each team has now, so the plan shows targets and no changes."
+    known = allocation.table[allocation.table["current"].notna()]
+    short = int((known["distance_from_target"] < 0).sum())
+    gain = known["change"].idxmax()
+    return (
+        f"{short:,} of {len(known):,} teams have less than their target now. {audit.hoover:.1%} of posts would "
+        f"have to move; the largest gain is {known.at[gain, 'change']:+.1f} {allocation.unit} "
+        f"({known.at[gain, 'team_name']})."
+    )
+
+
+def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tuple[str, ...]:
+    """What must be read before anything else."""
+    found = (
+        ["Everything here is made up: a synthetic ICB, to show what a plan looks like."] if made_up else []
+    )
+    first = audit.table.iloc[0]
+    why = (
+        f"Its adults are younger: its need index is {first['need_index_crude']:.2f} with the ages it has, and "
+        f"would be {first['need_index_age_standardised']:.2f} with the same ages everywhere."
+    )
+    if audit.most_deprived_change < 0:
+        loss = f"{-audit.most_deprived_change:,.1f} {allocation.unit}"
+        found.append(f"The most deprived fifth would lose {loss} against today. {why}")
+    elif first["share_of_posts"] < first["share_of_people"]:
+        found.append(
+            f"The most deprived fifth has {first['share_of_people']:.1%} of adults and would get "
+            f"{first['share_of_posts']:.1%} of posts. {why}"
+        )
+    if allocation.tied:
+        found.append(
+            f"A tie decided the last step of {len(allocation.tied):,} teams: {first_few(allocation.tied)}."
+        )
+    if off := allocation.below_quota + allocation.above_quota:
+        found.append(f"{len(off):,} teams are a step or more from their target: {first_few(off)}.")
+    return tuple(found)
+
+
+def parameters(plan: Plan, need: NeedIndex) -> dict[str, str]:
+    """Every setting of the run, in words."""
+    unit = plan.plan.unit
+    return {
+        "Service": "district nursing",
+        "Total": f"{plan.plan.total:,g} {unit}",
+        "Step": f"{plan.plan.step:g} {unit}",
+        "Teams": "PCNs" + (f" of ICB {plan.catchment.icb}" if plan.catchment.icb else ""),
+        "Catchment method": plan.catchment.method,
+        "Need formula": need.use.formula.name,
+        "Base of the need index": f"{need.base.name}: {need.base.adults:,.0f} adults",
+        "People of a team": f"{need.people} adults",
+        "Rounding rule": plan.allocate.rule,
+        "Minimum": f"{plan.allocate.minimum:g} {unit} a team",
+        "Practices without a PCN": "given posts" if plan.allocate.posts_without_pcn else "given no posts",
+    }
+
+
+def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ...]:
+    """Of the formula, of the people, and of sharing posts."""
+    found = [
+        Assumption(
+            "A contact takes the same time everywhere",
+            "No open file gives travel or minutes by team; contacts are not workload",
+            "assumption",
+            "Filipe et al. 2024 count contacts",
+        ),
+        Assumption(
+            "In the equity table each team's posts are spread over its areas by expected use",
+            "Nobody records where posts work",
+            "assumption",
+            "",
+        ),
+    ]
+    if not need.use.people.catchment.is_national:
+        found.append(
+            Assumption(
+                "Residents beyond the registered are taken to be on lists outside the data",
+                "The flows of a part of England do not show where else an area's people are registered",
+                "gap",
+                "registrations",
+            )
+        )
+    if allocation.minimum:
+        found.append(
+            Assumption(f"No team gets less than {allocation.minimum:g}", "The plan says so", "choice", "plan")
+        )
+    return (*need.use.formula.notes, *need.use.people.notes, *found)
+
+
+__all__ = ["assumptions", "parameters", "sentences", "warnings"]

@@ -1,0 +1,177 @@
+"""The need index: expected use over the mean of a named base, by area and by team.
+
+index_k = mean(need in k) / mean(need in the base)
+weighted population_k = population_k * index_k, rescaled to the base's population
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from needsalloc.catchment import Catchment
+from needsalloc.errors import FormulaError, UnknownCodeError
+from needsalloc.geography import AREAS_OF_ENGLAND
+from needsalloc.people import People
+from needsalloc.use import ExpectedUse
+
+Floats = NDArray[np.float64]
+BaseName = Literal["england", "icb"]
+Whose = Literal["registered", "resident"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where the index is 1: `key` in column names, `name` for readers, its adults and their mean use.
+
+    `teams` (teams,) tells which teams' people sum to it.
+    """
+
+    key: BaseName
+    name: str
+    adults: float
+    mean_use: float
+    teams: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class NeedIndex:
+    """Need relative to a base, by area and by team.
+
+    Attributes
+    ----------
+    use:
+        The expected use on flows that it was made from.
+    areas:
+        Index area: `imd_score`, `deprivation_decile`, `registered`, `resident`, `registered_adults`,
+        `resident_adults`, `expected_use`, `need_index_<base>`, `need_index_age_standardised`.
+    teams:
+        Index team: `team_name`, `icb`, `icb_name`, `is_team`, `registered`, `outside` (of these, not living
+        in an English area), `resident`, `registered_adults`, `resident_adults`, `expected_use`,
+        `need_index_<base>`, `weighted_population`.
+    base:
+        Where the index is 1.
+    people:
+        Whose need a team answers for: "registered" or "resident" adults.
+    """
+
+    use: ExpectedUse
+    areas: pd.DataFrame
+    teams: pd.DataFrame
+    base: Base
+    people: Whose
+
+    @property
+    def column(self) -> str:
+        """The name of the index column, with its base."""
+        return f"need_index_{self.base.key}"
+
+    def __repr__(self) -> str:
+        index = self.teams.loc[self.teams["is_team"], self.column]
+        return (
+            f"<NeedIndex by {self.use.formula.name}: {len(index):,} teams from {index.min():.2f} to "
+            f"{index.max():.2f}, {self.base.name} = 1.00 over {self.base.adults:,.0f} adults>"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.__repr__()[1:-1]}</p>" + self.teams.to_html(max_rows=12)
+
+
+def need_index(
+    use: ExpectedUse, *, base: BaseName = "england", people: Whose = "registered", icb: str | None = None
+) -> NeedIndex:
+    """Expected use over the base's mean, by area and by team.
+
+    base: "england" (its resident adults; every area of England must be there) or "icb" (the adults of the
+        teams at hand, or of the one `icb` named, counted as `people` says).
+    people: whose need a team answers for: the adults on its lists, or residents shared by the flows. Patients
+        who live in no English area carry their team's mean need.
+
+    The index averages 1 over the base's adults. `weighted_population` is adults times index, rescaled over
+    the base's teams to the base's adults.
+
+    Raises FormulaError for an unknown base or people, UnknownCodeError if the base is not all there.
+    """
+    if people not in ("registered", "resident"):
+        raise FormulaError(f"Unknown people {people!r}: choose registered or resident.")
+    if base not in ("england", "icb"):
+        raise FormulaError(f"Unknown base {base!r}: choose england or icb.")
+    who, catchment = use.people, use.people.catchment
+    use_by_area = use.by_area(use.crude)
+    teams = _count_people(who)
+    adults = adults_on_flows(who, people)
+    contacts = catchment.sum_by_team(adults * use.crude)
+    teams["expected_use"] = contacts / catchment.sum_by_team(adults)
+    counted = teams[f"{people}_adults"]
+    if base == "england":
+        found = _england(who, use_by_area)
+    else:
+        found = _icb(catchment, counted, teams["expected_use"], icb)
+    column = f"need_index_{base}"
+    teams[column] = teams["expected_use"] / found.mean_use
+    weighted = (counted * teams[column]).fillna(0.0)
+    teams["weighted_population"] = weighted * (found.adults / weighted[found.teams].sum())
+    registered = catchment.registered_by_area.to_numpy()
+    areas = who.deprivation.assign(
+        registered=registered,
+        resident=who.residents,
+        registered_adults=registered * who.adult_share,
+        resident_adults=who.resident_adults,
+        expected_use=use_by_area,
+    )
+    areas[column] = use_by_area / found.mean_use
+    areas["need_index_age_standardised"] = use.by_area(use.standardised) / found.mean_use
+    return NeedIndex(use, areas, teams, found, people)
+
+
+def adults_on_flows(who: People, people: Whose) -> sparse.csc_array:
+    """Adults on each flow (areas x practices), as registered or as residents shared by the flows."""
+    per_patient = who.adult_share * (1.0 if people == "registered" else who.residents_per_patient)
+    return who.catchment.scaled_by_area(per_patient)
+
+
+def _count_people(who: People) -> pd.DataFrame:
+    """The teams with their people, registered and resident, of all ages and adults."""
+    catchment = who.catchment
+    lists = catchment.registered_by_team
+    # Patients who live in no English area are taken to be adults as often as the rest of their list.
+    lift = lists["registered"] / lists["inside"].where(lists["inside"] > 0)
+    return catchment.teams.assign(
+        registered=lists["registered"],
+        outside=lists["outside"],
+        resident=catchment.sum_by_team(catchment.scaled_by_area(who.residents_per_patient)),
+        registered_adults=catchment.sum_by_team(adults_on_flows(who, "registered")) * lift,
+        resident_adults=catchment.sum_by_team(adults_on_flows(who, "resident")),
+    )
+
+
+def _england(who: People, use_by_area: Floats) -> Base:
+    areas = who.catchment.areas
+    if not who.catchment.is_national:
+        whole = AREAS_OF_ENGLAND[who.catchment.vintage]
+        raise UnknownCodeError(
+            f"A need index with England as its base needs all {whole:,} areas of England; the registrations "
+            f'have {len(areas):,}. Choose base = "icb", or use the national registration file.'
+        )
+    adults = float(who.resident_adults.sum())
+    mean = float(who.resident_adults @ use_by_area / adults)
+    return Base("england", "England", adults, mean, np.full(len(who.catchment.teams), True))
+
+
+def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: str | None) -> Base:
+    teams = catchment.teams
+    inside = np.full(len(teams), True) if icb is None else (teams["icb"] == icb).to_numpy()
+    if not inside.any():
+        raise UnknownCodeError(f"No team belongs to the ICB {icb!r}. Give the code of an ICB in the map.")
+    names = cast("list[str]", teams.loc[inside & teams["is_team"], "icb_name"].unique().tolist())
+    adults = float(counted[inside].sum())
+    mean = float((counted * use_by_team)[inside].sum() / adults)
+    return Base("icb", names[0] if len(names) == 1 and names[0] else "All teams", adults, mean, inside)
+
+
+__all__ = ["Base", "NeedIndex", "adults_on_flows", "need_index"]

@@ -1,0 +1,136 @@
+"""The files of a plan: read by their readers from one folder, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from needsalloc import reference, sources
+from needsalloc.errors import InputFileError, PlanError
+from needsalloc.plan import InputFile, Plan
+from needsalloc.report import Source
+
+Progress = Callable[[str], None]
+
+OGL = "Open Government Licence v3.0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """What a file of a plan is: its reader, and who publishes it under what title."""
+
+    reader: Callable[..., pd.DataFrame]
+    publisher: str
+    title: str
+
+
+_LISTS = "Patients registered at a GP practice"
+_ROLES: Mapping[str, _Role] = {
+    "registrations": _Role(sources.read_registrations, "NHS England", f"{_LISTS}: by practice and LSOA"),
+    "membership": _Role(sources.read_membership, "NHS England", f"{_LISTS}: practice to PCN and ICB"),
+    "population": _Role(sources.read_population, "Office for National Statistics", "People by LSOA and age"),
+    "deprivation": _Role(sources.read_deprivation, "MHCLG", "English Indices of Deprivation"),
+    "lists": _Role(sources.read_lists, "NHS England", f"{_LISTS}: by single year of age and sex"),
+    "conditions": _Role(sources.read_conditions, "NHS England", "Quality and Outcomes Framework: registers"),
+    "current": _Role(sources.read_current, "the planner", "Posts in place now"),
+    "boundaries": _Role(sources.read_boundaries, "Office for National Statistics", "LSOA boundaries"),
+}
+_TABLES_USED = (
+    "filipe-2024-zero",
+    "filipe-2024-table1",
+    "open-data-concordance",
+    "age-gradients",
+    "liverpool-calibration",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The files of a plan as the readers return them, by role."""
+
+    plan: Plan
+    frames: Mapping[str, pd.DataFrame]
+
+
+def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = None) -> Inputs:
+    """Read every file of the plan from `folder`.
+
+    Raises InputFileError if there is no such folder, PlanError for a path that leads out of it or a column
+    that no reader knows, and whatever the readers refuse.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputFileError(
+            f"The data folder {folder} does not exist. Name the folder of the files with --data."
+        )
+    frames = {}
+    for role, file in plan.inputs.files().items():
+        if progress:
+            progress(f"reading {role}")
+        path = _inside(folder, role, file)
+        try:
+            frames[role] = _ROLES[role].reader(path, **file.named_columns)
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            word = str(error).rsplit(" ", 1)[-1]
+            raise PlanError(
+                f"[inputs.{role}] names {word}, which the reader of that file does not know. "
+                "See its keywords in docs/methods.md or help(needsalloc)."
+            ) from error
+    return Inputs(plan, frames)
+
+
+def _inside(folder: Path, role: str, file: InputFile) -> Path:
+    path = (folder / file.path).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise PlanError(
+            f"[inputs] {role} = {file.path!r} leads out of the data folder. Put the file inside that folder, "
+            "or name another folder with --data."
+        )
+    return path
+
+
+def cited(inputs: Inputs, formula: str, *, made_up: bool) -> tuple[Source, ...]:
+    """Every file and published table that the figures of a run rest on."""
+    found = []
+    for role, frame in inputs.frames.items():
+        about, source = _ROLES[role], frame.attrs["source"]
+        release = frame.attrs.get("on") or frame.attrs.get("edition") or "not stated in the file"
+        licence = "made up" if made_up else "the planner's own" if role == "current" else OGL
+        publisher = "needsalloc (made up)" if made_up else about.publisher
+        found.append(
+            Source(
+                role,
+                source["file"],
+                publisher,
+                about.title,
+                str(release),
+                licence,
+                source["sha256"],
+                source["rows"],
+            )
+        )
+    reading = formula.partition("liverpool-2024-")[2]
+    for name in (f"filipe-2024-count-{reading}", *_TABLES_USED):
+        table = reference.read(name)
+        rows = len(table.frame)
+        found.append(
+            Source(
+                "reference table",
+                f"{name}.csv",
+                table.source,
+                table.title,
+                table.on,
+                table.licence,
+                table.sha256,
+                rows,
+            )
+        )
+    return tuple(found)
+
+
+__all__ = ["OGL", "Inputs", "Progress", "cited", "read_inputs"]

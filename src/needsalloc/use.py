@@ -1,0 +1,217 @@
+"""Expected use where people and practices meet: on every flow from an area to a practice.
+
+Ages and deprivation belong to the area, registers to the practice. For each practice, use is worked out by
+single year of age at a few deprivation scores; each flow then takes its area's ages and score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from needsalloc import gradients
+from needsalloc.kernels import prevalence
+from needsalloc.people import ADULT, AGES, People
+
+if TYPE_CHECKING:
+    from needsalloc.need import NeedFormula
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LOG_DAYS = float(np.log(365.0))
+ACCURACY = 1e-8
+# Use is so smooth in the score that seven Chebyshev nodes over its range give it to ten digits.
+_IMD_NODES = 7
+_PRACTICES_AT_ONCE = 512
+_WOMAN = (1.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedUse:
+    """Expected contacts per adult and year, on the flows (areas x practices).
+
+    `crude` with the ages that each area has; `standardised` with the ages of all the adults everywhere.
+    """
+
+    formula: NeedFormula
+    people: People
+    crude: sparse.csc_array
+    standardised: sparse.csc_array
+
+    def by_area(self, use: sparse.csc_array) -> Floats:
+        """(areas,) mean of `use` over each area's patients."""
+        registered = self.people.catchment.registered
+        total = np.asarray((registered * use).sum(axis=1), dtype=np.float64).ravel()
+        return total / self.people.catchment.registered_by_area.to_numpy()
+
+    def __repr__(self) -> str:
+        return f"<ExpectedUse by {self.formula.name} on {self.crude.nnz:,} flows from area to practice>"
+
+
+def expected_use(formula: NeedFormula, people: People) -> ExpectedUse:
+    """Contacts per adult and year on every flow, at mean supply and without unmet need."""
+    cells = _Cells(formula, people, observed=False)
+    flows = people.catchment.registered.tocsc()
+    ages_of_area = people.age_mix[:, ADULT:] / people.adult_share[:, None]
+    ages_of_all = people.resident_adults @ ages_of_area / people.resident_adults.sum()
+    crude, standardised = np.empty(flows.nnz), np.empty(flows.nnz)
+    for first in range(0, flows.shape[1], _PRACTICES_AT_ONCE):
+        chunk = np.arange(first, min(first + _PRACTICES_AT_ONCE, flows.shape[1]))
+        for practice, table in zip(chunk, cells.use_by_age(chunk), strict=True):
+            flow = slice(flows.indptr[practice], flows.indptr[practice + 1])
+            area = flows.indices[flow]
+            at_score = cells.score_weights[area]
+            crude[flow] = np.einsum("an,an->a", ages_of_area[area] @ table, at_score)
+            standardised[flow] = at_score @ (ages_of_all @ table)
+    pattern = (flows.indices, flows.indptr)
+    return ExpectedUse(
+        formula,
+        people,
+        sparse.csc_array((crude, *pattern), shape=flows.shape),
+        sparse.csc_array((standardised, *pattern), shape=flows.shape),
+    )
+
+
+def solve_constants(
+    formula: NeedFormula, people: People, practices: Ints, *, any_contact: float, contacts: float
+) -> tuple[float, float]:
+    """The constants of the zero and the count part at which the practices' adults show these means.
+
+    As observed: with minority ethnicity in the zero part. Contacts follow their level exactly, so one
+    constant is solved inside the other.
+    """
+    cells = _Cells(formula.with_constants(0.0, 0.0), people, observed=True)
+    weight = cells.weights(practices)
+    tilted, plain = cells.mixture(practices), cells.mixture(practices, tilted=False)
+
+    def contacts_at(zero: float) -> Floats:
+        chance = prevalence.users(tilted.spectrum, cells.log_odds() + zero, cells.rule)
+        return chance * np.exp(cells.log_mean())[:, None, :] * tilted.multiplier[:, :, None]
+
+    def level(zero: float) -> float:
+        return float(np.log(contacts / (weight * contacts_at(zero)).sum()))
+
+    def excess(zero: float) -> float:
+        chance = prevalence.users(plain.spectrum, cells.log_odds() + zero, cells.rule)
+        # Those who can have contacts have so many that their mean stands for each of them in e^{-mu}.
+        mean = contacts_at(zero) * np.exp(level(zero)) / chance
+        return float((weight * chance * -np.expm1(-mean)).sum() - any_contact)
+
+    zero = float(brentq(excess, -5.0, 15.0, xtol=1e-12))
+    return zero, level(zero)
+
+
+class _Cells:
+    """Use by practice, single year of age, sex and deprivation score.
+
+    Arrays are (ages, practices, columns); a column is a sex at one of the nodes of the score.
+    """
+
+    def __init__(self, formula: NeedFormula, people: People, *, observed: bool) -> None:
+        self.formula, self.people = formula, people
+        self.age_years = gradients.mid_year(AGES[ADULT:])
+        female = people.female_share[ADULT:]
+        self.sex_share = np.column_stack([female, 1.0 - female])
+        self.nodes, self.score_weights = _score_nodes(formula.standardise("imd_score", people.imd_score))
+        self.effects = formula.condition_effects(observed=observed)
+        self.own = [term for term in self.effects if term in people.prevalence]
+        by_age = people.catchment.registered.T @ people.age_mix[:, ADULT:]
+        total = by_age.sum(axis=1, keepdims=True)
+        # A practice whose patients all live outside England's areas is given everybody's ages.
+        self.age_weight = np.where(total > 0, by_age, by_age.sum(axis=0))
+        self.age_weight /= self.age_weight.sum(axis=1, keepdims=True)
+        self.adults = total.ravel()
+        reach = np.abs(self.log_odds()).max() + sum(abs(zero) for _, zero in self.effects.values())
+        self.rule = prevalence.quadrature(float(reach), ACCURACY)
+
+    def log_mean(self) -> Floats:
+        """(ages, columns) log contacts of a user without any condition."""
+        return self._linear(self.formula.count, self.formula.constants[1])
+
+    def log_odds(self) -> Floats:
+        """(ages, columns) log odds of never using, without any condition."""
+        return self._linear(self.formula.zero, self.formula.constants[0])
+
+    def _linear(self, part: Mapping[str, float], constant: float) -> Floats:
+        age = self.formula.standardise("age", self.age_years)[:, None]
+        alone = np.full_like(age, constant)
+        alone += (
+            part["log_days_alive"] * LOG_DAYS + part.get(self.formula.supply, 0.0) * self.formula.supply_mean
+        )
+        for term in gradients.counts():
+            alone = alone + part[term] * gradients.reference_curve(term, self.age_years)[:, None]
+        score = self.nodes[None, :]
+        both = alone + part["age"] * age + part["imd_score"] * score + part["age_x_imd"] * age * score
+        crossed = part["age_x_female"] * age
+        return np.concatenate(
+            [both + part["female"] * woman + crossed * self.formula.crosses(woman) for woman in _WOMAN],
+            axis=1,
+        )
+
+    def mixture(self, practices: Ints, *, tilted: bool = True) -> prevalence.Mixture:
+        """The conditions of each practice and age: multiplier (ages, practices), spectrum (…, nodes)."""
+        ages, n = len(self.age_years), len(practices)
+        held = {t: gradients.reference_curve(t, self.age_years) for t in self.effects if t not in self.own}
+        everywhere = self._mix(held, ages, tilted)
+        here = self._mix(self._curves(practices), n * ages, tilted)
+        return prevalence.Mixture(
+            everywhere.multiplier[:, None] * here.multiplier.reshape(n, ages).T,
+            everywhere.spectrum[:, None, :] * here.spectrum.reshape(n, ages, -1).swapaxes(0, 1),
+        )
+
+    def _mix(self, share: Mapping[str, Floats], cells: int, tilted: bool) -> prevalence.Mixture:
+        columns = np.empty((cells, len(share)))
+        for j, values in enumerate(share.values()):
+            columns[:, j] = values.ravel()
+        count = np.array([self.effects[term][0] * tilted for term in share])
+        zero = np.array([self.effects[term][1] for term in share])
+        return prevalence.mix(columns, count, zero, self.rule)
+
+    def _curves(self, practices: Ints) -> dict[str, Floats]:
+        """Each condition of the practices' registers by age (practices, ages), the practice's share met."""
+        found = {}
+        for term in self.own:
+            slope_z = gradients.slope(term) * gradients.standardised(self.age_years)
+            share = self.people.prevalence[term].to_numpy()[practices]
+            constant = gradients.level(share, self.age_weight[practices], slope_z)
+            found[term] = expit(constant[:, None] + slope_z)
+        return found
+
+    def use_by_age(self, practices: Ints) -> Floats:
+        """Contacts per adult and year, both sexes together: (practices, ages, score nodes)."""
+        mixture = self.mixture(practices)
+        chance = prevalence.users(mixture.spectrum, self.log_odds(), self.rule)
+        use = chance * np.exp(self.log_mean())[:, None, :] * mixture.multiplier[:, :, None]
+        by_sex = use.reshape(*use.shape[:2], len(_WOMAN), len(self.nodes))
+        both: Floats = np.einsum("apsn,as->pan", by_sex, self.sex_share)
+        return both
+
+    def weights(self, practices: Ints) -> Floats:
+        """What each cell of some practices weighs in a mean over their adults; sums to 1."""
+        registered = self.people.catchment.registered
+        score = (registered.T @ self.score_weights)[practices]
+        score /= score.sum(axis=1, keepdims=True)
+        adults = self.adults[practices, None] * self.age_weight[practices]
+        weight: Floats = np.einsum("pa,as,pn->apsn", adults / adults.sum(), self.sex_share, score)
+        return weight.reshape(len(self.age_years), len(practices), -1)
+
+
+def _score_nodes(score: Floats) -> tuple[Floats, Floats]:
+    """Chebyshev nodes over the range of `score` (areas,), and the weights (areas, nodes) that interpolate."""
+    centre = (score.max() + score.min()) / 2
+    half = max(np.ptp(score) / 2, 0.5)
+    unit = np.polynomial.chebyshev.chebpts1(_IMD_NODES)
+    vander = np.polynomial.chebyshev.chebvander
+    weights = vander((score - centre) / half, _IMD_NODES - 1) @ np.linalg.inv(vander(unit, _IMD_NODES - 1))
+    return centre + half * unit, weights
+
+
+__all__ = ["ExpectedUse", "expected_use", "solve_constants"]
