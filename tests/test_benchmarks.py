@@ -1,0 +1,49 @@
+"""The benchmarks run on a small sample. How long they take is not tested here: machines differ."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+
+
+def bench(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, RUN, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_quick_sample_measures_every_case_or_says_why_not(tmp_path):
+    done = bench("--quick", "--out", tmp_path / "results.md")
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert written.strip() == done.stdout.strip()
+    sections = dict(part.split("\n", 1) for part in written.split("\n## ")[1:])
+    assert len(sections) == 5
+    skipped = [title for title, body in sections.items() if "skipped: " in body]
+    assert skipped == ["All of England, July 2023, files to folder"]
+    assert all(body.count("\n| ") > 3 for title, body in sections.items() if title not in skipped)
+    assert "| peak memory | " in written
+    assert str(tmp_path) not in written
+
+
+def test_without_official_files_their_cases_are_skipped_by_name(tmp_path):
+    done = bench(
+        "--only",
+        "england",
+        "--only",
+        "reading",
+        "--out",
+        tmp_path / "r.md",
+        NEEDSALLOC_DATA=str(tmp_path / "no"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("skipped: NEEDSALLOC_DATA names no folder") == 2
