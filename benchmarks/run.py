@@ -82,7 +82,7 @@ def _machine() -> str:
     system = f"{platform.system()} {platform.machine()}, {cores} cores, at most {CORES} of them used"
     return (
         f"{system}{_memory()}. Python {platform.python_version()}, {versions}.\n"
-        "Seconds are of the clock on the wall; two ways of one thing are timed in turn, and the median is given.\n"
+        "Seconds are of the clock on the wall; two ways of one thing are timed in turn (medians).\n"
         "On a machine with other work they run higher."
     )
 
