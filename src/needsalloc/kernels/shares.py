@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Raked:
@@ -87,12 +89,12 @@ def webster(weight: Floats, total: int, minimum: Ints) -> Seats:
             low = middle
         else:
             high = middle
-    seats = at(low)
+    # Claims within rounding of each other are a tie: 10 / 2.5 and 2 / 0.5 must not be told apart by a last digit.
+    seats = at(low * (1.0 - _ROUNDING))
     left = int(total - seats.sum())
+    claimants = np.flatnonzero(at(high * (1.0 + _ROUNDING)) > seats)
+    claimants = claimants[np.lexsort((claimants, -weight[claimants]))]
+    seats[claimants[:left]] += 1
     tied = np.zeros(len(weight), dtype=np.bool_)
-    if left:
-        claimants = np.flatnonzero(at(high) > seats)
-        claimants = claimants[np.lexsort((claimants, -weight[claimants]))]
-        seats[claimants[:left]] += 1
-        tied[claimants] = True
+    tied[claimants] = 0 < left < len(claimants)
     return Seats(seats, tied)
