@@ -1,0 +1,73 @@
+"""Every notebook runs from top to bottom as it is stored, and is stored without outputs."""
+
+from pathlib import Path
+
+import pytest
+
+import needsalloc
+
+nbformat = pytest.importorskip("nbformat")
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+OFFICIAL = "NEEDSALLOC_DATA"
+
+
+def stored(name):
+    return nbformat.read(NOTEBOOKS / name, as_version=4)
+
+
+def code_of(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def names(*, official):
+    found = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+    return [name for name in found if any(OFFICIAL in c.source for c in code_of(stored(name))) == official]
+
+
+@pytest.fixture(autouse=True)
+def same_package(monkeypatch):
+    """The kernel starts elsewhere, so a relative path to the package would not lead it there."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(needsalloc.__file__).resolve().parents[1]))
+
+
+def run(name, folder):
+    client = pytest.importorskip("nbclient").NotebookClient(
+        stored(name), timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    return client.execute()
+
+
+def shown(notebook):
+    return [cell for cell in code_of(notebook) if cell.outputs]
+
+
+def test_there_is_one_that_needs_no_files():
+    assert "first-plan.ipynb" in names(official=False)
+
+
+@pytest.mark.parametrize("name", names(official=False) + names(official=True))
+def test_no_outputs_are_stored(name):
+    assert all(not cell.outputs and cell.execution_count is None for cell in code_of(stored(name)))
+
+
+@pytest.mark.parametrize("name", names(official=False) + names(official=True))
+def test_public_names_only(name):
+    text = "\n".join(cell.source for cell in code_of(stored(name)))
+    assert "import needsalloc as na" in text
+    assert "from needsalloc" not in text
+    assert "._" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(official=False))
+def test_it_runs_from_top_to_bottom(name, tmp_path):
+    assert shown(run(name, tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(official=True))
+def test_it_runs_on_the_official_files(name, tmp_path, real_data, monkeypatch):
+    monkeypatch.setenv(OFFICIAL, str(real_data.resolve()))
+    assert shown(run(name, tmp_path))
