@@ -28,13 +28,19 @@ class Allocation:
 
     Attributes
     ----------
-    table: index team: every column of the need table, then `target_share`, `target`, `posts`, and, where something is
-        in place now, `current`, `distance_from_target` (current / target - 1) and `change` (posts - current).
-    total, unit, step, rule, minimum: what was shared, and how.
-    steps: (teams,) whole numbers of steps, in the table's order; they sum to total / step exactly.
-    tied: teams whose last step was decided by the order of teams and not by need.
-    below_quota, above_quota: teams whose posts are more than a step from target: by a minimum, or by Webster's rule,
-        which can leave the quota.
+    table:
+        Index team: every column of the need table, then `target_share`, `target`, `posts`, `current`,
+        `distance_from_target` (current / target - 1) and `change` (posts - current), the last three NaN where
+        nobody said what is in place now.
+    total, unit, step, rule, minimum:
+        What was shared, and how.
+    steps:
+        (teams,) whole numbers of steps, in the table's order; they sum to total / step exactly.
+    tied:
+        Teams between which a tie was decided, by the larger need and then the lower code.
+    below_quota, above_quota:
+        Teams whose posts are a step or more from target: by a minimum, or by Webster's rule, which can leave
+        the quota.
     """
 
     table: pd.DataFrame
@@ -55,7 +61,10 @@ class Allocation:
 
     def __repr__(self) -> str:
         given = self.table.loc[self.steps > 0]
-        sentence = f"<Allocation of {self.total:,g} {self.unit} to {len(given):,} teams in steps of {self.step:g} by {self.rule}"
+        sentence = (
+            f"<Allocation of {self.total:,g} {self.unit} to {len(given):,} teams "
+            f"in steps of {self.step:g} by {self.rule}"
+        )
         if self.has_current:
             short = int((self.table["distance_from_target"] < 0).sum())
             sentence += f"; {short:,} are below target now"
@@ -84,16 +93,16 @@ def allocate(
     current: what is in place now by team, in the same unit; a frame of `read_current` will do.
     step: the smallest part of a post to be given (1, 0.5, 0.1 …); the total must be a multiple of it.
     minimum: least posts of each team that is given any; rounded up to a step.
-    rule: "webster" (Sainte-Lague): posts go where they are needed most by weighted population over posts so far
-        plus half a step. Ties go to the larger need, then to the lower code, and are listed.
+    rule: "webster" (Sainte-Lague): each step goes where weighted population over steps so far plus a half is
+        largest. Ties go to the larger need, then to the lower code, and are listed.
 
     Targets are before rounding and before minimums. distance_from_target is current / target - 1: below
     target is negative.
 
-    Raises AllocationError for a total, step or minimum that cannot be met; UnknownCodeError for teams without need or
-    need without current; InvalidValueError for values that cannot be.
+    Raises AllocationError for a total, step or minimum that cannot be met, UnknownCodeError for current
+    posts of teams without need, InvalidValueError for values that cannot be.
 
-    >>> need = pd.DataFrame({"weighted_population": [53.0, 24.0, 23.0]}, index=pd.Index(["a", "b", "c"], name="team"))
+    >>> need = pd.DataFrame({"weighted_population": [53.0, 24.0, 23.0]}, index=["a", "b", "c"])
     >>> allocate(7, need).table["posts"].to_list()
     [3.0, 2.0, 2.0]
     """
@@ -108,8 +117,8 @@ def allocate(
         raise AllocationError(f"The minimum is {minimum:g}; it cannot be negative.")
     if least.sum() > steps_total:
         raise AllocationError(
-            f"A minimum of {minimum:g} for each of {share_in.sum():,} teams needs {least.sum() * step:,g} {unit}; the total is "
-            f"{total:,g}. Lower the minimum or raise the total."
+            f"A minimum of {minimum:g} for each of {share_in.sum():,} teams needs {least.sum() * step:,g} "
+            f"{unit}; the total is {total:,g}. Lower the minimum or raise the total."
         )
     if weight.sum() <= 0:
         raise AllocationError("No team that is given posts has any need, so there is nothing to share by.")
@@ -145,13 +154,14 @@ def _check_need(need: pd.DataFrame) -> None:
     if need.index.has_duplicates:
         twice = need.index[need.index.duplicated()].unique()
         raise InvalidValueError(
-            f"{len(twice):,} teams stand twice in the need table: {first_few(twice)}. Each team needs one row."
+            f"{len(twice):,} teams stand twice in the need table: {first_few(twice)}. Give each team one row."
         )
     weight = need["weighted_population"]
     bad = need.index[~(np.isfinite(weight) & (weight >= 0))]
     if len(bad):
         raise InvalidValueError(
-            f"{len(bad):,} teams have no need, or a negative one: {first_few(bad)}. Take them out or mend them."
+            f"{len(bad):,} teams have no need, or a negative one: {first_few(bad)}. "
+            "Take them out or mend them."
         )
 
 
@@ -174,7 +184,8 @@ def _whole_steps(total: float, step: float) -> int:
     steps = round(total / step)
     if abs(steps * step - total) > _EXACT * max(total, 1.0):
         raise AllocationError(
-            f"The total {total:,g} is not a multiple of the step {step:g}; the nearest that is: {steps * step:,g}. Change one of them."
+            f"The total {total:,g} is not a multiple of the step {step:g}; the nearest that is: "
+            f"{steps * step:,g}. Change one of them."
         )
     return steps
 
@@ -198,8 +209,8 @@ def _current(current: pd.Series | Mapping[str, float] | pd.DataFrame | None, tea
     stray = given.index.difference(teams)
     if len(stray):
         raise UnknownCodeError(
-            f"{len(stray):,} of {len(given):,} teams with current posts are not in the plan: {first_few(stray)}. "
-            "Check their codes; their posts would be lost."
+            f"{len(stray):,} of {len(given):,} teams with current posts are not in the plan: "
+            f"{first_few(stray)}. Check their codes; their posts would be lost."
         )
     return given.reindex(teams)
 

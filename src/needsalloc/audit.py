@@ -48,8 +48,8 @@ class EquityAudit:
         crude, level = (ends[c].to_numpy() for c in ("need_index_crude", "need_index_age_standardised"))
         moved = f"; {self.hoover:.1%} of posts would have to move" if np.isfinite(self.hoover) else ""
         return (
-            f"<EquityAudit: need of the most over the least deprived fifth {crude[0] / crude[1]:.2f} as it is, "
-            f"{level[0] / level[1]:.2f} with equal ages{moved}>"
+            f"<EquityAudit: need of the most over the least deprived fifth {crude[0] / crude[1]:.2f} "
+            f"as it is, {level[0] / level[1]:.2f} with equal ages{moved}>"
         )
 
     def _repr_html_(self) -> str:

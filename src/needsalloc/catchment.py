@@ -41,8 +41,8 @@ class Catchment:
     areas, practices:
         Their codes, sorted. `areas.name` is the census vintage, "lsoa11" or "lsoa21".
     teams:
-        One row per team, index `team`: `team_name`, `icb` (of most of its patients), `icb_name`, and `is_team`,
-        False for the group of practices without a PCN and for practices missing from the map.
+        One row per team, index `team`: `team_name`, `icb` (of most of its patients), `icb_name`, and
+        `is_team`, False for the group of practices without a PCN and for practices missing from the map.
     team_of_practice:
         (practices,) position of each practice's team in `teams`.
     outside:
@@ -95,17 +95,14 @@ class Catchment:
         registered = flow.flow_matrix(
             position[area[inside]], practice[inside], patients[inside], (len(areas), len(practices))
         )
-        away = (
-            pd.DataFrame(
-                {
-                    "practice": practices[practice[~inside]],
-                    "group": group[area[~inside]],
-                    "patients": patients[~inside],
-                }
-            )
-            .groupby(["practice", "group"], as_index=False)["patients"]
-            .sum()
+        away = pd.DataFrame(
+            {
+                "practice": practices[practice[~inside]],
+                "group": group[area[~inside]],
+                "patients": patients[~inside],
+            }
         )
+        away = away.groupby(["practice", "group"])["patients"].sum().reset_index()
         size = np.bincount(practice, weights=patients, minlength=len(practices))
         if membership is None:
             members = pd.DataFrame({"practice": practices, "pcn": practices, "pcn_name": practices})
@@ -117,7 +114,7 @@ class Catchment:
 
     @property
     def vintage(self) -> Vintage:
-        """ "lsoa11" or "lsoa21"."""
+        """The census of the areas: "lsoa11" or "lsoa21"."""
         return vintage_in(pd.DataFrame(index=self.areas))
 
     @cached_property
@@ -187,7 +184,7 @@ class Catchment:
     ) -> np.ndarray:
         """The rows of `by_area` in the order of `areas`; refuses what cannot be matched.
 
-        With `cover`, areas with people where nobody is registered are refused too: their people would be lost.
+        With `cover`, areas with people where nobody is registered are refused too: they would be lost.
         """
         known = by_area.index
         check_same_vintage(self.areas, known, left_name="The registrations", right_name=what)
@@ -195,8 +192,8 @@ class Catchment:
         if (position < 0).any():
             missing = self.areas[position < 0]
             raise UnknownCodeError(
-                f"{len(missing):,} of {len(self.areas):,} areas with registered patients have no row in {what}: "
-                f"{first_few(missing)}. Use a file that covers every area of the registrations."
+                f"{len(missing):,} of {len(self.areas):,} areas with registered patients have no row in "
+                f"{what}: {first_few(missing)}. Use a file that covers every area of the registrations."
             )
         everything = by_area.to_numpy(np.float64)
         values: np.ndarray = everything[position]
@@ -205,8 +202,9 @@ class Catchment:
             lost = known[left_out[everything[left_out] > 0]]
             if len(lost):
                 raise UnknownCodeError(
-                    f"{len(lost):,} areas of {what} have people but no registered patient in this catchment: "
-                    f"{first_few(lost)}. Check the LSOA vintage (this catchment is {self.vintage}), or leave them out."
+                    f"{len(lost):,} areas of {what} have people but no registered patient in this "
+                    f"catchment: {first_few(lost)}. Check the LSOA vintage (this catchment is "
+                    f"{self.vintage}), or leave them out."
                 )
         if not np.isfinite(values).all():
             empty = self.areas[~np.isfinite(values.reshape(len(self.areas), -1)).all(axis=1)]
@@ -260,13 +258,12 @@ class Catchment:
         for group, part in self.outside.groupby("group"):
             rows.append((str(group), part["practice"].nunique(), 0, part["patients"].sum()))
         rows.append(("All patients", len(self.practices), len(self.areas), self.patients))
-        everyone = self.registered_by_team["registered"]
-        for code, team in self.teams[~self.teams["is_team"]].iterrows():
-            position = self.teams.index.get_loc(code)
+        everyone = self.registered_by_team["registered"].to_numpy()
+        for position in np.flatnonzero(~self.teams["is_team"]).tolist():
             practices = int((self.team_of_practice == position).sum())
             areas = int((self.flows[:, [position]].toarray() > 0).sum())
-            label = f"of whom: {team['team_name']} ({code})"
-            rows.append((label, practices, areas, everyone[code]))
+            label = f"of whom: {self.teams['team_name'].iloc[position]} ({self.teams.index[position]})"
+            rows.append((label, practices, areas, everyone[position]))
         table = pd.DataFrame(rows, columns=["group", "practices", "areas", "patients"])
         return table.assign(share=table["patients"] / self.patients)
 
@@ -313,13 +310,13 @@ def _teams(
             "size": size,
         }
     )
-    largest = table.groupby(["team", "icb", "icb_name", "team_name"], as_index=False)["size"].sum()
-    largest = largest.sort_values(["size", "icb"], ascending=[False, True], kind="stable")
+    in_icb = table.groupby(["team", "icb", "icb_name", "team_name"])["size"].sum().reset_index()
+    largest = in_icb.sort_values(["size", "icb"], ascending=[False, True], kind="stable")
     teams = largest.drop_duplicates("team").set_index("team").sort_index().drop(columns="size")
     no_team = teams.index.isin(NO_TEAM)
     teams["is_team"] = ~no_team
     teams.loc[no_team, ["icb", "icb_name"]] = ""
-    return teams.index.get_indexer(code), teams
+    return teams.index.get_indexer(pd.Index(code)), teams
 
 
 def practices_in(membership: pd.DataFrame, column: str, code: str) -> pd.Index:

@@ -26,9 +26,13 @@ def input_checks(inputs: Inputs, catchment: Catchment, people: People) -> list[C
     lists_on, map_on = (inputs.frames[role].attrs.get("on") for role in ("registrations", "membership"))
     if lists_on and map_on:
         apart = abs((lists_on - map_on).days)
-        status = "warning" if apart > DAYS_APART else "pass"
         checks.append(
-            Check("Days between the lists and the map", status, f"{apart:,}", f"at most {DAYS_APART}")
+            Check(
+                "Days between the lists and the map",
+                "warning" if apart > DAYS_APART else "pass",
+                f"{apart:,}",
+                f"at most {DAYS_APART}",
+            )
         )
     registered = catchment.registered_by_area.to_numpy()
     low = int((registered < LOW_COVERAGE * people.residents).sum())

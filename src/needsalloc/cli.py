@@ -129,7 +129,8 @@ def _run_and_write(plan: Plan, data: Path, out: Path) -> int:
         paths = result.write(out, progress=say)
     _show(result)
     print(
-        f"\nPage      {paths['index.html']}\nWorkbook  {paths['plan.xlsx']}\nTables    {out / 'tables'}\nLog       {paths['log.md']}"
+        f"\nPage      {paths['index.html']}\nWorkbook  {paths['plan.xlsx']}\n"
+        f"Tables    {out / 'tables'}\nLog       {paths['log.md']}"
     )
     return 0
 
@@ -138,27 +139,37 @@ def _show(result: Result) -> None:
     """The headline sentences and a short table of teams."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from needsalloc.report import schema
 
     bundle = result.bundle
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for warning in bundle.warnings:
-        console.print(f"[bold]! {warning}[/bold]", markup=True)
+        console.print(f"! {warning}", style="bold")
     for sentence in bundle.sentences[:3]:
-        console.print(sentence, markup=False)
-    names = ["team", "team_name", f"{bundle.people}_adults", bundle.need_index, "target", "posts"]
+        console.print(sentence)
+    names = {
+        "team": "Team",
+        "team_name": "Name",
+        f"{bundle.people}_adults": "Adults",
+        bundle.need_index: "Need",
+        "target": "Target",
+        "posts": "Plan",
+    }
     if bundle.has_current:
-        names += ["current", "change"]
+        names |= {"current": "Now", "change": "Change"}
     described = schema.columns(bundle, "allocation")
-    table = Table(title=f"{bundle.title} ({bundle.status})")
-    for name in names:
-        table.add_column(described[name].label, justify="left" if described[name].form == "text" else "right")
-    for row in bundle.allocation[names].head(_SHOWN_TEAMS).itertuples(index=False):
-        table.add_row(*(described[name].show(value) for name, value in zip(names, row, strict=True)))
-    console.print(table, markup=False)
+    table = Table(
+        title=Text(f"{bundle.title} ({bundle.status}): {bundle.unit}, need of {bundle.base_name} = 1")
+    )
+    for name, label in names.items():
+        table.add_column(label, justify="left" if described[name].form == "text" else "right")
+    for row in bundle.allocation[list(names)].head(_SHOWN_TEAMS).itertuples(index=False):
+        table.add_row(*(Text(described[name].show(value)) for name, value in zip(names, row, strict=True)))
+    console.print(table)
     if len(bundle.allocation) > _SHOWN_TEAMS:
-        console.print(f"and {len(bundle.allocation) - _SHOWN_TEAMS:,} more in the workbook", markup=False)
+        console.print(f"and {len(bundle.allocation) - _SHOWN_TEAMS:,} more in the workbook")
     failed = [check.name for check in bundle.checks if check.status == "fail"]
     console.print(
         f"{len(bundle.checks) - len(failed)} of {len(bundle.checks)} checks hold"
@@ -167,9 +178,9 @@ def _show(result: Result) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from needsalloc.plan import read_plan
     from needsalloc.checks import input_checks
     from needsalloc.inputs import read_inputs
+    from needsalloc.plan import read_plan
     from needsalloc.run import build_catchment, people_of
 
     plan = read_plan(options.plan)

@@ -17,19 +17,20 @@ def sentences(
     unit, table = plan.plan.unit, allocation.table
     teams = table[table["target_share"] > 0]
     index = teams[need.column]
+    names = dict(zip(teams.index, teams["team_name"], strict=True))
     low, high = index.idxmin(), index.idxmax()
     without = table.loc[~table["is_team"], "registered"].sum()
     return (
         f"The plan shares {plan.plan.total:,g} {unit} of district nursing between {len(teams):,} teams, in "
         f"steps of {plan.plan.step:g}, in proportion to the expected need of their {need.people} adults.",
-        f"Need per adult runs from {index[low]:.2f} ({teams.at[low, 'team_name']}) to {index[high]:.2f} "
-        f"({teams.at[high, 'team_name']}), where {need.base.name} is 1.00.",
+        f"Need per adult runs from {index.min():.2f} ({names[low]}) to {index.max():.2f} "
+        f"({names[high]}), where {need.base.name} is 1.00.",
         _against_now(allocation, audit),
         "The formula is from print and gives no interval. Its count table read the other way would move "
         f"{moved:.1%} of the posts: a range over readings, not a measure of chance.",
-        f"Left out: children, since the formula is for adults; {without:,.0f} patients of practices without a "
-        f"PCN, shown as a row of their own; and whatever no open file says of need. {table['outside'].sum():,.0f} "
-        "patients who live outside English areas carry their team's mean need.",
+        f"Left out: children, since the formula is for adults; {without:,.0f} patients of practices without "
+        "a PCN, shown as a row of their own; and whatever no open file says of need. Patients who live "
+        f"outside English areas ({table['outside'].sum():,.0f}) carry their team's mean need.",
         "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
         "targets are short.",
     )
@@ -40,11 +41,11 @@ def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
         return "Nobody said what each team has now, so the plan shows targets and no changes."
     known = allocation.table[allocation.table["current"].notna()]
     short = int((known["distance_from_target"] < 0).sum())
-    gain = known["change"].idxmax()
+    gains = known.nlargest(1, "change").iloc[0]
     return (
-        f"{short:,} of {len(known):,} teams have less than their target now. {audit.hoover:.1%} of posts would "
-        f"have to move; the largest gain is {known.at[gain, 'change']:+.1f} {allocation.unit} "
-        f"({known.at[gain, 'team_name']})."
+        f"{short:,} of {len(known):,} teams have less than their target now. {audit.hoover:.1%} of posts "
+        f"would have to move; the largest gain is {gains['change']:+.1f} {allocation.unit} "
+        f"({gains['team_name']})."
     )
 
 
@@ -55,8 +56,8 @@ def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tu
     )
     first = audit.table.iloc[0]
     why = (
-        f"Its adults are younger: its need index is {first['need_index_crude']:.2f} with the ages it has, and "
-        f"would be {first['need_index_age_standardised']:.2f} with the same ages everywhere."
+        f"Its adults are younger: its need index is {first['need_index_crude']:.2f} with the ages it has, "
+        f"and would be {first['need_index_age_standardised']:.2f} with the same ages everywhere."
     )
     if audit.most_deprived_change < 0:
         loss = f"{-audit.most_deprived_change:,.1f} {allocation.unit}"

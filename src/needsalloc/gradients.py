@@ -1,9 +1,9 @@
 """How conditions rise with age where only their total is known: one labelled slope each.
 
-No open file gives a condition by single year of age in a small area. Each condition's log odds (of a count, its
-log mean) are taken as linear in age, with the slope of the table `age-gradients` per standard deviation of age
-(18.61 years). The slopes are an inference of low confidence: they are set so that a cohort with the
-published margins (Filipe et al. 2024, Table 1) returns the published share with any contact in each age band.
+No open file gives a condition by single year of age in a small area. Each condition's log odds (of a count,
+its log mean) are taken as linear in age, with the slope of the table `age-gradients` per standard deviation
+of age (18.61 years). The slopes are an inference of low confidence: they are set so that a cohort with the
+published margins (Filipe et al. 2024, Table 1) returns the published share with any contact by age band.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ AGE_MEAN, AGE_SD = 47.11, 18.61
 OPEN_BAND_AGE = 92.8
 _BANDS = ((18, 30), (30, 50), (50, 70), (70, 90), (90, 101))
 _BAND_ROWS = ("age_18_29", "age_30_49", "age_50_69", "age_70_89", "age_90_plus")
-# Mean ages within the bands are not published. Those of the first, second and last are set near Liverpool's lists of
-# 2023 and 2026; the other two follow from the published mean and standard deviation of age.
-_BAND_MEANS = (24.5, 39.5, None, None, OPEN_BAND_AGE)
+# Mean ages within the bands are not published. Those of the first, second and last band are set near those of
+# Liverpool's lists of 2023 and 2026; the other two follow from the published mean and SD of age.
+_FIRST_MEAN, _SECOND_MEAN = 24.5, 39.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +54,11 @@ def mid_year(first_age: NDArray[np.int64]) -> Floats:
 
 @cache
 def table() -> pd.DataFrame:
-    """`age-gradients` by term: `kind` ("binary" or "count"), `slope` per SD of age, cohort `mean` and `sd`."""
+    """`age-gradients` by term: `kind` ("binary" or "count"), `slope`, and the cohort's `mean` and `sd`."""
     slopes = reference.read("age-gradients").frame.set_index("term")
     printed = reference.read("filipe-2024-table1").frame.set_index("variable")
-    people = printed.at["n_individuals", "number"]
-    share = printed["number"].reindex(slopes.index) / people
+    number = printed["number"]
+    share = number.reindex(slopes.index) / number["n_individuals"]
     return slopes.assign(
         mean=share.fillna(printed["mean"].reindex(slopes.index)), sd=printed["sd"].reindex(slopes.index)
     )
@@ -83,18 +83,17 @@ def cohort_ages() -> CohortAges:
         return share
 
     def cohort(fourth: float) -> Floats:
-        known = {0: _BAND_MEANS[0], 1: _BAND_MEANS[1], 3: fourth, 4: _BAND_MEANS[4]}
+        known = {0: _FIRST_MEAN, 1: _SECOND_MEAN, 3: fourth, 4: OPEN_BAND_AGE}
         third = (AGE_MEAN - sum(weight[k] * mean for k, mean in known.items())) / weight[2]
-        means = [known[0], known[1], third, fourth, known[4]]
-        return np.sum(
-            [w * band(k, mean) for k, (w, mean) in enumerate(zip(weight, means, strict=True))], axis=0
-        )
+        means = [_FIRST_MEAN, _SECOND_MEAN, third, fourth, OPEN_BAND_AGE]
+        parts = [w * band(k, mean) for k, (w, mean) in enumerate(zip(weight, means, strict=True))]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
     def excess(fourth: float) -> float:
         share = cohort(fourth)
         return float(np.sqrt(share @ (age - share @ age) ** 2) - AGE_SD)
 
-    return CohortAges(age, cohort(brentq(excess, 75.0, 80.0)))
+    return CohortAges(np.asarray(age), cohort(brentq(excess, 75.0, 80.0)))
 
 
 def level(prevalence: Floats, weight: Floats, slope_z: Floats) -> Floats:
@@ -121,7 +120,7 @@ def level(prevalence: Floats, weight: Floats, slope_z: Floats) -> Floats:
 
 def slope(term: str) -> float:
     """The slope of a term's log odds (or log mean) per standard deviation of age."""
-    return float(table().at[term, "slope"])
+    return float(table()["slope"][term])
 
 
 def counts() -> list[str]:
@@ -139,18 +138,17 @@ def conditions() -> list[str]:
 @cache
 def reference_level(term: str) -> float:
     """The constant of a term's curve over the cohort: of log odds if binary, of the log mean if a count."""
-    row, ages = table().loc[term], cohort_ages()
-    slope_z = row["slope"] * ages.z
-    if row["kind"] == "count":
-        return float(np.log(row["mean"]) - np.log(ages.share @ np.exp(slope_z)))
-    return float(level(np.array([row["mean"]]), ages.share[None, :], slope_z)[0])
+    ages, mean = cohort_ages(), float(table()["mean"][term])
+    slope_z = slope(term) * ages.z
+    if term in counts():
+        return float(np.log(mean) - np.log(ages.share @ np.exp(slope_z)))
+    return float(level(np.array([mean]), ages.share[None, :], slope_z)[0])
 
 
 def reference_curve(term: str, age: Floats) -> Floats:
     """The cohort's prevalence (or mean count) of `term` at each age (ages,)."""
-    row = table().loc[term]
-    line = reference_level(term) + row["slope"] * standardised(age)
-    return np.exp(line) if row["kind"] == "count" else expit(line)
+    line = reference_level(term) + slope(term) * standardised(age)
+    return np.asarray(np.exp(line) if term in counts() else expit(line))
 
 
 __all__ = [

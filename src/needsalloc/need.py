@@ -110,13 +110,13 @@ class NeedFormula:
             title=f"District nursing, Liverpool 2021, adults ({reading} count table)",
             count=_log_ratios(count_table.frame),
             zero=_log_ratios(zero_table.frame),
-            constants=(float(solved.at[reading, "zero"]), float(solved.at[reading, "count"])),
+            constants=(float(solved["zero"][reading]), float(solved["count"][reading])),
             calibration="liverpool-calibration",
             centring={
-                term: (float(printed.at[term, "mean"]), float(printed.at[term, "sd"]))
+                term: (float(printed["mean"][term]), float(printed["sd"][term]))
                 for term in ("age", "imd_score")
             },
-            supply_mean=float(printed.at[SUPPLY, "mean"]),
+            supply_mean=float(printed["mean"][SUPPLY]),
             interaction=interaction,
             notes=_notes_on(count_table, reading, interaction),
             citation=f"{zero_table.cite()} {count_table.cite()}",

@@ -1,4 +1,4 @@
-"""A plan file: what is asked, of which files, by which rules. Read, checked and written here; run in `run`."""
+"""A plan file: what is asked, of which files, by which rules. `run` runs it."""
 
 from __future__ import annotations
 

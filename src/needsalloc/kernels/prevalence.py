@@ -10,8 +10,8 @@ needs only the characteristic function of S = sum_j g_j X_j, a product over the 
     1 - logistic(x) = 1/2 - int_0^inf sin(t x) / sinh(pi t) dt
     E~[1 - logistic(z + S)] = 1/2 - int_0^inf Im(e^{i t z} phi(t)) / sinh(pi t) dt
 
-The midpoint rule with step h is wrong by about e^{-(2 pi / h - |x|)}, so a few dozen nodes give full accuracy;
-the intercept z enters only as a phase, so one spectrum serves every deprivation score and sex of a cell.
+The midpoint rule with step h is wrong by about e^{-(2 pi / h - |x|)}, so a few dozen nodes are enough; the
+intercept z enters only as a phase, so one spectrum serves every deprivation score and sex of a cell.
 """
 
 from dataclasses import dataclass

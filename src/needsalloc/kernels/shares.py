@@ -51,7 +51,9 @@ def rake(
     empty = ((seed @ indicator) == 0) & (row_group_totals > 0)
     cells = np.where(empty[:, group], wanted[None, :], seed)
     gap = np.inf
-    for done in range(1, rounds + 1):
+    done = 0
+    while gap > tolerance and done < rounds:
+        done += 1
         column_sums = cells.sum(axis=0)
         cells = cells * np.divide(wanted, column_sums, out=np.zeros_like(wanted), where=column_sums > 0)
         sums = cells @ indicator
@@ -61,17 +63,15 @@ def rake(
         gap = float(
             np.max(np.abs(np.divide(reached, wanted, out=np.ones_like(wanted), where=wanted > 0) - 1))
         )
-        if gap <= tolerance:
-            break
     return Raked(cells, done, gap)
 
 
 def webster(weight: Floats, total: int, minimum: Ints) -> Seats:
     """Whole steps in proportion to `weight` (teams,), at least `minimum` (teams,) each, summing to `total`.
 
-    Sainte-Lague: each step in turn goes to the team with the largest weight / (steps so far + 1/2). Found at once by
-    the divisor at which the rounded shares sum to the total; steps that tie go to the larger weight, then
-    to the team that stands first.
+    Sainte-Lague: each step in turn goes to the team with the largest weight / (steps so far + 1/2). Found at
+    once by the divisor at which the rounded shares sum to the total; steps that tie go to the larger weight,
+    then to the team that stands first.
     """
 
     def at(multiplier: float) -> Ints:

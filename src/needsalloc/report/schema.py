@@ -85,8 +85,8 @@ _ALLOCATION: dict[str, Column] = {
     "outside": Column(
         "Living outside English areas",
         "people",
-        "Registered people who live in Wales or Scotland, or whose area is not recorded; they carry the team's "
-        "mean need.",
+        "Registered people who live in Wales or Scotland, or whose area is not recorded; they carry the "
+        "team's mean need.",
     ),
     "resident": Column(
         "Resident people",
