@@ -71,7 +71,8 @@ class Catchment:
         kept, named and counted (`coverage`). Any name may stand in the `pcn` column: a neighbourhood is a set
         of practices.
 
-        Raises InvalidValueError for negative counts, UnknownCodeError if no practice is in the map.
+        Raises InvalidValueError for negative counts, for a practice that is twice in the map or if nobody
+        lives in England, UnknownCodeError if no practice is in the map.
 
         >>> from needsalloc import synthetic
         >>> england = synthetic.england(areas=60, pcns=3, seed=1)
@@ -86,10 +87,18 @@ class Catchment:
                 f"{len(bad):,} rows of registrations have negative or missing counts, first at practices "
                 f"{first_few(bad)}. Read the file with read_registrations, or mend those rows."
             )
+        # A row of nobody must not bring an area in: no flow would carry the people who live there.
+        registrations, patients = registrations[patients > 0], patients[patients > 0]
         practice, practices = _codes(registrations["practice"])
         area, places = _codes(registrations[vintage])
         group = classify(places)
         areas = places[group == ENGLAND].rename(vintage)
+        if areas.empty:
+            raise InvalidValueError(
+                "No patient of the registrations lives in an English area; "
+                f"found: {first_few(places) or 'nobody'}. "
+                "Use the file of patients registered at a GP practice by LSOA."
+            )
         position = np.cumsum(group == ENGLAND) - 1
         inside = (group == ENGLAND)[area]
         registered = flow.flow_matrix(
@@ -293,6 +302,11 @@ def _teams(
     practices: pd.Index, membership: pd.DataFrame, size: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """The team of each practice, and the teams' table; `size` (practices,) decides a team's ICB."""
+    twice = membership.loc[membership["practice"].duplicated(), "practice"].unique()
+    if len(twice):
+        raise InvalidValueError(
+            f"{len(twice):,} practices stand twice in the map: {first_few(twice)}. Leave one row of each."
+        )
     members = membership.set_index("practice").reindex(practices)
     if members["pcn"].isna().all():
         raise UnknownCodeError(
