@@ -166,20 +166,23 @@ class NeedFormula:
 
         Raises FormulaError if a term has no column, or `supply` is another word.
         """
-        log_mean, log_odds = self._parts(rows, supply)
+        log_mean, log_odds = self.parts(rows, supply)
         return pd.Series(counts.mean_contacts(log_mean, log_odds), index=rows.index, name="expected_use")
 
     def share_with_contact(self, rows: pd.DataFrame) -> pd.Series:
         """Chance of any contact in the year (rows,), (1 - pi)(1 - exp(-mu)), as observed."""
-        log_mean, log_odds = self._parts(rows, "observed")
+        log_mean, log_odds = self.parts(rows, "observed")
         chance = counts.share_with_contact(log_mean, log_odds)
         return pd.Series(chance, index=rows.index, name="share_with_contact")
 
     def calibrate_on_rows(
         self, rows: pd.DataFrame, *, any_contact: float, contacts: float, label: str
     ) -> NeedFormula:
-        """The formula with both constants solved so that persons (rows,) show these means, as observed."""
-        log_mean, log_odds = self.with_constants(0.0, 0.0)._parts(rows, "observed")
+        """The formula with both constants solved so that persons (rows,) show these means, as observed.
+
+        Raises FormulaError if no constants do.
+        """
+        log_mean, log_odds = self.with_constants(0.0, 0.0).parts(rows, "observed")
 
         def level(zero: float) -> float:
             return float(np.log(contacts / counts.mean_contacts(log_mean, log_odds + zero).mean()))
@@ -188,6 +191,11 @@ class NeedFormula:
             chance = counts.share_with_contact(log_mean + level(zero), log_odds + zero)
             return float(chance.mean() - any_contact)
 
+        if excess(-20.0) * excess(20.0) > 0:
+            raise FormulaError(
+                f"No constants of {self.name} give {any_contact:.2%} of these people a contact and "
+                f"{contacts:.3g} contacts each: a few people take up nearly all of them."
+            )
         zero = float(brentq(excess, -20.0, 20.0, xtol=1e-12))
         return self.with_constants(zero, level(zero), label)
 
@@ -209,8 +217,8 @@ class NeedFormula:
         )
         return self.with_constants(zero, count, label)
 
-    def _parts(self, rows: pd.DataFrame, supply: str) -> tuple[Floats, Floats]:
-        """Log mean and log odds of never using (rows,)."""
+    def parts(self, rows: pd.DataFrame, supply: Supply) -> tuple[Floats, Floats]:
+        """Log mean of a user's contacts and log odds of never using (rows,), held as `predict` says."""
         if supply not in ("mean", "observed"):
             raise FormulaError(f"Unknown supply {supply!r}: choose mean or observed.")
         held = {self.supply} if supply == "mean" else set()

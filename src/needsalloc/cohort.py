@@ -1,0 +1,101 @@
+"""A made-up cohort of persons with the published margins, to try need formulas on. Nobody in it exists.
+
+Margins: Filipe et al. 2024, Table 1 (age bands, mean and SD of age, deprivation fifths, sex, share with each
+condition, mean and SD of each use of services). Conditions rise with age by `age-gradients` and are otherwise
+independent of each other and of deprivation; how they really hang together is not published.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from needsalloc import gradients, reference
+from needsalloc.need import SUPPLY, NeedFormula
+
+Floats = NDArray[np.float64]
+
+PEOPLE = 359_774
+TEAMS = 16
+_CAP = 365
+_FIFTHS = (
+    "imd_quintile_1_most_deprived_score",
+    "imd_quintile_2_score",
+    "imd_quintile_3_score",
+    "imd_quintile_4_score",
+    "imd_quintile_5_least_deprived_score",
+)
+_IMD_RANGE = (0.5, 92.8)
+# Days alive of those who died in the year are spread from here to 365; their real spread is not published.
+_FIRST_DAY = 60
+
+
+def synthetic_cohort(
+    people: int = PEOPLE, seed: int = 1, *, formula: NeedFormula | None = None
+) -> pd.DataFrame:
+    """Persons (rows,) with every term of the district-nursing formula, `team`, `deprivation_fifth` and a
+    year's `contacts`.
+
+    formula: the truth that contacts are drawn from, its constants solved so that this cohort has the paper's
+        users and contacts; the realigned reading by default. Contacts are capped at 365, as in the paper.
+
+    >>> synthetic_cohort(people=1_000)["age"].min() >= 18
+    True
+    """
+    rng = np.random.default_rng(seed)
+    ages = gradients.cohort_ages()
+    # Systematic sampling keeps the age bands to the person.
+    where = (np.arange(people) + rng.random()) / people
+    age = ages.age[np.searchsorted(np.cumsum(ages.share), where).clip(max=len(ages.age) - 1)]
+    age = rng.permutation(age)
+    rows = pd.DataFrame({"age": age})
+    printed = reference.read("filipe-2024-table1").frame.set_index("variable")
+    fifth = rng.permutation(np.arange(people) % len(_FIFTHS))
+    spread = printed.loc[list(_FIFTHS), ["mean", "sd"]].to_numpy()[fifth]
+    rows["deprivation_fifth"] = fifth + 1
+    rows["imd_score"] = rng.normal(spread[:, 0], spread[:, 1]).clip(*_IMD_RANGE)
+    number = printed["number"]
+    rows["female"] = (rng.random(people) < number["female"] / number["n_individuals"]).astype(np.int8)
+    for term in gradients.conditions():
+        rows[term] = (rng.random(people) < gradients.reference_curve(term, age)).astype(np.int8)
+    for term in gradients.counts():
+        rows[term] = _counts(rng, term, age)
+    days = np.where(rows["died_in_year"] == 1, rng.integers(_FIRST_DAY, _CAP + 1, people), _CAP)
+    rows["log_days_alive"] = np.log(days)
+    rows["team"] = rng.integers(0, TEAMS, people)
+    rows[SUPPLY] = _supply(printed.loc[SUPPLY, "mean"], printed.loc[SUPPLY, "sd"])[rows["team"]]
+    truth = calibrated(formula or NeedFormula.published("district-nursing/liverpool-2024"), rows)
+    log_mean, log_odds = truth.parts(rows, "observed")
+    drawn = rng.poisson(np.exp(log_mean)) * (rng.random(people) >= 1 / (1 + np.exp(-log_odds)))
+    rows["contacts"] = np.minimum(drawn, _CAP)
+    return rows
+
+
+def calibrated(formula: NeedFormula, rows: pd.DataFrame) -> NeedFormula:
+    """The formula with its constants solved so that these persons have the paper's users and contacts."""
+    number = reference.read("filipe-2024-table1").frame.set_index("variable")
+    people = number["number"]["n_individuals"]
+    return formula.calibrate_on_rows(
+        rows,
+        any_contact=float(number["users_number"]["n_individuals"] / people),
+        contacts=float(number["number"]["contacts"] / people),
+        label="paper's cohort",
+    )
+
+
+def _counts(rng: np.random.Generator, term: str, age: Floats) -> NDArray[np.int64]:
+    """Negative binomial counts whose mean follows age and whose overall SD is the printed one."""
+    mean = gradients.reference_curve(term, age)
+    variance = float(gradients.table()["sd"][term]) ** 2
+    size = (mean**2).mean() / (variance - mean.mean() - mean.var())
+    return rng.poisson(rng.gamma(size, mean / size))
+
+
+def _supply(mean: float, sd: float) -> Floats:
+    """Nurses per 10,000 of each team: evenly spread, with the published mean and SD."""
+    level = np.arange(TEAMS) - (TEAMS - 1) / 2
+    return np.asarray(mean + sd * level / level.std())
+
+
+__all__ = ["PEOPLE", "calibrated", "synthetic_cohort"]
