@@ -64,7 +64,7 @@ def synthetic_cohort(
     days = np.where(rows["died_in_year"] == 1, rng.integers(_FIRST_DAY, _CAP + 1, people), _CAP)
     rows["log_days_alive"] = np.log(days)
     rows["team"] = rng.integers(0, TEAMS, people)
-    rows[SUPPLY] = _supply(printed.loc[SUPPLY, "mean"], printed.loc[SUPPLY, "sd"])[rows["team"]]
+    rows[SUPPLY] = _supply(float(printed["mean"][SUPPLY]), float(printed["sd"][SUPPLY]))[rows["team"]]
     truth = calibrated(formula or NeedFormula.published("district-nursing/liverpool-2024"), rows)
     log_mean, log_odds = truth.parts(rows, "observed")
     drawn = rng.poisson(np.exp(log_mean)) * (rng.random(people) >= 1 / (1 + np.exp(-log_odds)))

@@ -27,7 +27,7 @@ _BANDS = ((18, 30), (30, 50), (50, 70), (70, 90), (90, 101))
 _BAND_ROWS = ("age_18_29", "age_30_49", "age_50_69", "age_70_89", "age_90_plus")
 # Mean ages within the bands are not published. Those of the first, second and last band are set near those of
 # Liverpool's lists of 2023 and 2026; the other two follow from the published mean and SD of age.
-_FIRST_MEAN, _SECOND_MEAN = 24.7, 39.4
+_FIRST_MEAN, _SECOND_MEAN = 24.8, 39.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

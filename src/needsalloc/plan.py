@@ -15,7 +15,7 @@ from needsalloc.errors import InputFileError, PlanError, first_few
 class _Section(BaseModel):
     """A section that knows its keys: a misspelt one is an error, not a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PlanSection(_Section):
@@ -32,7 +32,7 @@ class PlanSection(_Section):
 class InputFile(_Section):
     """A file; one in a layout of its own names its columns, as the reader's own keywords."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     path: str
 
     @property
@@ -120,7 +120,7 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputFileError(
