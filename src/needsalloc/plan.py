@@ -32,7 +32,7 @@ class PlanSection(_Section):
 class InputFile(_Section):
     """A file; one in a layout of its own names its columns, as the reader's own keywords."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
     path: str
 
     @property
