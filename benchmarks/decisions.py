@@ -1,0 +1,199 @@
+"""The figures that docs/decisions quotes, measured again: python benchmarks/decisions.py
+
+Needs the official files in the folder that NEEDSALLOC_DATA names. Public names and kernels only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.special import expit
+
+import needsalloc as na
+from needsalloc import gradients
+from needsalloc.kernels import prevalence, rank, shares
+
+FORMULA = "district-nursing/liverpool-2024"
+TOTALS = range(1_801, 2_101)
+
+
+def main() -> None:
+    folder = Path(os.environ.get("NEEDSALLOC_DATA") or sys.exit("NEEDSALLOC_DATA names no folder."))
+    people = _england(folder)
+    formula = na.NeedFormula.published(FORMULA)
+    use = formula.expected_use(people)
+    need_on_flows(use)
+    exact_expectation(formula)
+    base_and_people(use)
+    webster(na.need_index(use))
+    part_of_england(folder)
+
+
+def need_on_flows(use: na.ExpectedUse) -> None:
+    """Need by flows against need by areas alone: each area's mean carried to teams by the same flows."""
+    print("\nNeed on flows, or by areas alone (PCNs, weighted by adults)")
+    for name, flows in {"as they are": use.crude, "at equal ages": use.standardised}.items():
+        there, back, adults = _there_and_back(use.people, flows)
+        _print_loss(f"need, {name}", there, back, adults)
+    people = use.people
+    everywhere = people.catchment.registered.tocsc().copy()
+    for term in people.prevalence:
+        share = people.prevalence[term].to_numpy()
+        everywhere.data = np.repeat(share, np.diff(everywhere.indptr))
+        _print_loss(str(term), *_there_and_back(people, everywhere))
+
+
+def _there_and_back(people: na.People, value: sparse.csc_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """PCNs' means of a value on flows, the same by way of areas, and their adults."""
+    catchment = people.catchment
+    adults = catchment.registered.tocsc().copy()
+    adults.data = adults.data * people.adult_share[adults.indices]
+    value = sparse.csc_array(value)
+    by_area = np.asarray((adults * value).sum(axis=1)).ravel() / np.asarray(adults.sum(axis=1)).ravel()
+    on_areas = adults.copy()
+    on_areas.data = adults.data * by_area[adults.indices]
+
+    def team(flows: sparse.csc_array) -> np.ndarray:
+        return np.bincount(catchment.team_of_practice, weights=np.asarray(flows.sum(axis=0)).ravel())
+
+    chosen = catchment.teams["is_team"].to_numpy()
+    size = team(adults)
+    return tuple(found[chosen] for found in (team(adults * value) / size, team(on_areas) / size, size))
+
+
+def _print_loss(name: str, there: np.ndarray, back: np.ndarray, adults: np.ndarray) -> None:
+    there, back = (v / np.average(v, weights=adults) - 1 for v in (there, back))
+    slope = np.average(there * back, weights=adults) / np.average(there**2, weights=adults)
+    off = np.abs((1 + back) / np.maximum(1 + there, 1e-9) - 1)
+    moved = rank.hoover((1 + there) * adults, (1 + back) * adults)
+    counted = ", ".join(f"{(off > limit).sum():,} over {limit:.0%}" for limit in (0.01, 0.05, 0.1))
+    print(f"  {name:28} slope {slope:.3f}; {moved:.2%} would move; of {len(off):,} {counted} off")
+
+
+def exact_expectation(formula: na.NeedFormula) -> None:
+    """The characteristic function against all patterns of the conditions, and against mean covariates."""
+    effects = formula.condition_effects(observed=False)
+    ages = gradients.cohort_ages().age
+    share = np.column_stack([gradients.reference_curve(term, ages) for term in effects])
+    count, zero = np.array(list(effects.values())).T
+    constants = np.linspace(-4.0, 6.0, 11)
+    rule = prevalence.quadrature(float(np.abs(constants).max() + np.abs(zero).sum()), 1e-8)
+    start = time.perf_counter()
+    mixture = prevalence.mix(share, count, zero, rule)
+    fast = prevalence.users(mixture.spectrum, constants, rule) * mixture.multiplier[:, None]
+    between = time.perf_counter()
+    patterns = np.array(list(itertools.product([0.0, 1.0], repeat=len(effects))))
+    users = expit(-(constants + (patterns @ zero)[:, None])) * np.exp(patterns @ count)[:, None]
+    full = np.stack([np.prod(np.where(patterns == 1, p, 1 - p), axis=1) @ users for p in share])
+    seconds = between - start, time.perf_counter() - between
+    _at_mean_covariates(formula, list(effects), patterns)
+
+
+def _at_mean_covariates(formula: na.NeedFormula, terms: list[str], patterns: np.ndarray) -> None:
+    """A woman's use at England's mean deprivation, all patterns against the shares put in as covariates."""
+    for age in (25.5, 45.5, 65.5, 85.5):
+        at = np.array([age])
+        share = np.array([gradients.reference_curve(term, at)[0] for term in terms])
+        rows = pd.DataFrame(np.vstack([patterns, share]), columns=terms)
+        held = {term: gradients.reference_curve(term, at)[0] for term in gradients.counts()}
+        rows = rows.assign(age=age, imd_score=21.4, female=1, log_days_alive=np.log(365), **held)
+        use = formula.predict(rows).to_numpy()
+        exact = np.prod(np.where(patterns == 1, share, 1 - share), axis=1) @ use[:-1]
+        print(f"  at mean covariates, age {age:.0f}: {use[-1] / exact - 1:+.1%}")
+
+
+def base_and_people(use: na.ExpectedUse) -> None:
+    """Registered or resident adults as a team's people."""
+    found = {people: na.need_index(use, people=people).teams for people in ("registered", "resident")}
+    print("\nBase and people")
+    for people, teams in found.items():
+        adults = teams[f"{people}_adults"]
+        mean = (teams["need_index_england"] * adults).sum() / adults.sum()
+        total = teams["weighted_population"].sum()
+        print(f"  {people}: {adults.sum():,.0f} adults, mean index {mean:.4f}, weighted {total:,.0f}")
+    named = found["resident"]["is_team"]
+    first, second = (teams.loc[named, "weighted_population"] for teams in found.values())
+    ratio = (second / second.sum()) / (first / first.sum()) - 1
+    moved = rank.hoover(first.to_numpy(), second.to_numpy())
+    print(
+        f"  {moved:.1%} of posts move; {(ratio.abs() > 0.05).sum():,} PCNs by over 5 %, "
+        f"{ratio.min():+.0%} to {ratio.max():+.0%}"
+    )
+
+
+def webster(need: na.NeedIndex) -> None:
+    """Webster's rule against largest remainders on England's PCNs."""
+    weight = need.teams.loc[need.teams["is_team"], "weighted_population"].to_numpy()
+    none = np.zeros(len(weight), dtype=np.int64)
+    print("\nWebster, or largest remainders")
+    for steps in (2_000, 10_000, 100_000):
+        quota = steps * weight / weight.sum()
+        ours = shares.webster(weight, steps, none).seats
+        other = _largest_remainders(weight, steps)
+        outside = ((ours < np.floor(quota)) | (ours > np.ceil(quota))).sum()
+        differ = np.abs(ours - other).sum() // 2
+        print(f"  {steps:,} steps: {differ} differ; {outside} teams outside their quota")
+    for name, rule in {
+        "Webster": lambda total: shares.webster(weight, total, none).seats,
+        "largest remainders": lambda total: _largest_remainders(weight, total),
+    }.items():
+        given = [rule(total) for total in TOTALS]
+        lost = sum(bool((after < before).any()) for before, after in itertools.pairwise(given))
+        print(f"  {name}: one more post takes one from a team at {lost} of {len(TOTALS) - 1} totals")
+
+
+def _largest_remainders(weight: np.ndarray, total: int) -> np.ndarray:
+    quota = total * weight / weight.sum()
+    given = np.floor(quota).astype(np.int64)
+    given[np.argsort(given - quota, kind="stable")[: total - given.sum()]] += 1
+    return given
+
+
+def part_of_england(folder: Path) -> None:
+    """Residents beyond the registered, where the flows are those of one ICB."""
+    data = folder / "staffordshire-2025"
+    catchment = na.Catchment.from_registrations(
+        na.read_registrations(data / "gp-reg-pat-prac-lsoa-all_2025-10_QNC.csv.gz"),
+        na.read_membership(data / "gp-reg-pat-prac-map_2025-10.csv.gz"),
+    )
+    people = na.build_people(
+        catchment,
+        population=na.read_population(data / "census21_lsoa21_age6.csv.gz"),
+        deprivation=na.read_deprivation(data / "imd2025_england_lsoa21.csv.gz"),
+        lists=_lists(folder),
+    )
+    lists = catchment.registered_by_area.to_numpy()
+    print("\nOne ICB")
+    print(f"  {len(lists):,} areas with {people.residents.sum():,.0f} residents, {lists.sum():,.0f} patients")
+    counted = (people.residents_per_patient * lists).sum()
+    print(f"  {(lists < people.residents / 2).sum():,} areas below half; residents shared out {counted:,.0f}")
+
+
+def _england(folder: Path) -> na.People:
+    data = folder / "england-2023"
+    catchment = na.Catchment.from_registrations(
+        na.read_registrations(data / "gp-reg-pat-prac-lsoa-all_2023-07.csv.gz"),
+        na.read_membership(data / "gp-reg-pat-prac-map_for_2023-07.csv.gz"),
+    )
+    return na.build_people(
+        catchment,
+        population=na.read_population(data / "population20_lsoa11.csv.gz"),
+        deprivation=na.read_deprivation(data / "imd2019_lsoa11.csv.gz"),
+        conditions=na.read_conditions(data / "PREVALENCE_2122.csv.gz"),
+        lists=_lists(folder),
+    )
+
+
+def _lists(folder: Path) -> pd.DataFrame:
+    return na.read_lists(folder / "lists-2026" / "single_age_sex_practice_2026-04.csv.gz")
+
+
+if __name__ == "__main__":
+    main()
