@@ -1,0 +1,192 @@
+"""People from open files: every area keeps its residents and its ages, every practice its registers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import needsalloc as na
+from needsalloc import errors, geography, reference
+from small_worlds import (
+    AREAS,
+    CODES,
+    ENGLAND,
+    PRACTICES,
+    catchment,
+    law,
+    membership,
+    people,
+    registrations,
+    worlds,
+)
+
+WHOLE = na.Catchment.from_registrations(ENGLAND.registrations, ENGLAND.membership)
+
+
+@pytest.fixture
+def whole_england(monkeypatch):
+    """An England of eight areas, all of them there."""
+    monkeypatch.setitem(geography.AREAS_OF_ENGLAND, "lsoa21", AREAS)
+
+
+@law(worlds(), examples=15)
+def test_ages_and_residents_are_those_of_the_area(world):
+    who = people(catchment(world))
+    population = ENGLAND.population.loc[who.catchment.areas].to_numpy()
+    np.testing.assert_allclose(who.residents, population.sum(axis=1))
+    np.testing.assert_allclose(who.age_mix, population / population.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(who.adult_share, population[:, 18:].sum(axis=1) / population.sum(axis=1))
+
+
+@law(worlds(), examples=15)
+def test_broad_bands_are_filled_with_the_ages_of_the_lists(world):
+    """The area's bands win exactly; within them the ages are those of its practices."""
+    first_ages = [0, 16, 25, 35, 50, 65]
+    band = np.searchsorted(first_ages, np.arange(91), side="right") - 1
+    bands = ENGLAND.population.T.groupby(np.asarray(first_ages)[band]).sum().T
+    who = people(catchment(world), population=bands)
+    found = pd.DataFrame(who.age_mix).T.groupby(band).sum().T
+    wanted = bands.div(bands.sum(axis=1), axis=0).loc[who.catchment.areas]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    assert (who.age_mix >= 0).all()
+
+
+def test_one_practice_in_one_area_keeps_the_ages_of_its_list_within_each_band():
+    of = catchment((registrations([(PRACTICES[0], CODES[0], 10)]), membership({PRACTICES[0]: "P1"})))
+    bands = pd.DataFrame({0: 20.0, 18: 50.0, 65: 30.0}, index=ENGLAND.population.index)
+    listed = ENGLAND.lists.loc[PRACTICES[0]].sum().to_numpy()
+    listed = np.append(listed[:90], listed[90:].sum())
+    mix = people(of, population=bands).age_mix[0]
+    for ages, share in ((slice(0, 18), 0.2), (slice(18, 65), 0.5), (slice(65, 91), 0.3)):
+        np.testing.assert_allclose(mix[ages], share * listed[ages] / listed[ages].sum())
+
+
+@pytest.mark.usefixtures("whole_england")
+def test_all_residents_of_england_are_shared_out():
+    who = people(WHOLE)
+    shared = who.residents_per_patient * WHOLE.registered_by_area
+    assert shared.sum() == pytest.approx(ENGLAND.population.to_numpy().sum(), rel=1e-12)
+    adults = ENGLAND.population.loc[:, 18:].to_numpy().sum()
+    assert who.resident_adults.sum() == pytest.approx(adults, rel=1e-12)
+
+
+@law(worlds(), examples=15)
+def test_a_part_of_england_is_not_given_residents_who_are_on_lists_elsewhere(world):
+    who = people(catchment(world))
+    lists = who.catchment.registered_by_area
+    assert (who.residents_per_patient <= 1 + 1e-12).all()
+    full = lists >= who.residents
+    np.testing.assert_allclose((who.residents_per_patient * lists)[full], who.residents[full])
+
+
+def test_the_share_of_women_is_that_of_the_lists():
+    total = ENGLAND.lists.groupby("sex").sum()
+    for age, columns in ((40, [40]), (90, range(90, 96))):
+        women, men = (total.loc[sex, list(columns)].sum() for sex in ("female", "male"))
+        assert people(WHOLE).female_share[age] == pytest.approx(women / (women + men))
+
+
+# Registers
+
+
+def liverpool(term: str) -> tuple[pd.DataFrame, float]:
+    """A practice with all of Liverpool's registers of a term, and the share that the paper prints."""
+    rule = reference.read("open-data-concordance").frame.set_index("term").loc[term]
+    adults = float(reference.read("liverpool-calibration").frame["listed_adults"].iloc[0])
+    printed = reference.read("filipe-2024-table1").frame.set_index("variable")["number"]
+    rows = [
+        (PRACTICES[0], code, float(count), 600_000.0, "TOTAL")
+        for code, count in zip(
+            rule["registers"].split("|"), str(rule["liverpool_register"]).split("|"), strict=True
+        )
+    ]
+    rows.append((PRACTICES[0], "DEP", 1.0, adults, "18OV"))
+    columns = ["practice", "condition", "register", "list_size", "list_type"]
+    return pd.DataFrame(rows, columns=columns), printed[term] / printed["n_individuals"]
+
+
+@pytest.mark.parametrize(
+    "term", ["palliative_care", "learning_disability", "dementia", "cancer", "cardiovascular_disease", "copd"]
+)
+def test_liverpools_registers_give_the_papers_share(term):
+    registers, printed = liverpool(term)
+    found = people(WHOLE, conditions=registers).prevalence.loc[PRACTICES[0], term]
+    assert found == pytest.approx(printed, rel=1e-9)
+
+
+def test_a_practice_without_registers_has_the_mean_of_the_others_and_is_named():
+    without = ENGLAND.conditions[ENGLAND.conditions["practice"] != PRACTICES[3]]
+    who = people(WHOLE, conditions=without)
+    dementia = without[without["condition"] == "DEM"]["register"].sum()
+    adults = without[without["condition"] == "DEP"]["list_size"].sum()
+    share = who.prevalence["dementia"]
+    own = without[without["practice"] == PRACTICES[0]].set_index("condition")
+    ratio = (dementia / adults) / (own.at["DEM", "register"] / own.at["DEP", "list_size"])
+    assert share[PRACTICES[3]] / share[PRACTICES[0]] == pytest.approx(ratio)
+    assert any("1 practices" in note.what and PRACTICES[3] in note.what for note in who.notes)
+
+
+def test_a_register_above_its_list_is_left_out_and_named():
+    odd = ENGLAND.conditions.copy()
+    row = (odd["practice"] == PRACTICES[2]) & (odd["condition"] == "DEM")
+    odd.loc[row, "register"] = odd.loc[row, "list_size"] + 1
+    without = ENGLAND.conditions[~row]
+    who = people(WHOLE, conditions=odd)
+    pd.testing.assert_series_equal(
+        who.prevalence["dementia"], people(WHOLE, conditions=without).prevalence["dementia"]
+    )
+    assert any(f"{PRACTICES[2]} (DEM)" in note.what for note in who.notes)
+
+
+# Deprivation
+
+
+@pytest.mark.usefixtures("whole_england")
+def test_a_later_edition_goes_in_with_the_same_national_z_on_the_scale_of_2019():
+    later = ENGLAND.deprivation.copy()
+    later.attrs["edition"] = "IMD 2025"
+    who = people(WHOLE, deprivation=later)
+    adults = ENGLAND.population.loc[:, 18:].sum(axis=1).to_numpy()
+    mean = np.average(who.imd_score, weights=adults)
+    # England's adults on IMD 2019: mean 21.4, SD 14.9. All ages from 16 weigh in there, hence the tolerance.
+    assert mean == pytest.approx(21.4, abs=0.1)
+    assert np.sqrt(np.average((who.imd_score - mean) ** 2, weights=adults)) == pytest.approx(14.9, abs=0.1)
+    assert np.corrcoef(who.imd_score, later["imd_score"])[0, 1] == pytest.approx(1)
+
+
+def test_a_later_edition_for_a_part_of_england_is_refused():
+    later = ENGLAND.deprivation.copy()
+    later.attrs["edition"] = "IMD 2025"
+    with pytest.raises(errors.InvalidValueError, match=r"8 of\s+33,755 areas.*national file"):
+        people(WHOLE, deprivation=later)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "says"),
+    [
+        ({"population": ENGLAND.population * 0}, errors.InvalidValueError, "8 areas.*nobody"),
+        ({"population": ENGLAND.population.iloc[1:]}, errors.UnknownCodeError, f"1 of 8 areas.*{CODES[0]}"),
+        ({"deprivation": ENGLAND.deprivation.iloc[:-1]}, errors.UnknownCodeError, f"1 of 8.*{CODES[-1]}"),
+        (
+            {"lists": ENGLAND.lists.xs("female", level="sex", drop_level=False)},
+            errors.MissingColumnError,
+            "male",
+        ),
+        ({"lists": ENGLAND.lists.loc[:, :17]}, errors.InvalidValueError, "ages"),
+        (
+            {"conditions": ENGLAND.conditions.assign(practice="A00001")},
+            errors.InvalidValueError,
+            "None of the 11 practices",
+        ),
+    ],
+    ids=[
+        "nobody lives there",
+        "area without people",
+        "area without deprivation",
+        "women alone",
+        "no adults",
+        "QOF",
+    ],
+)
+def test_files_that_do_not_fit_are_refused(changed, error, says):
+    with pytest.raises(error, match=says):
+        people(WHOLE, **changed)
