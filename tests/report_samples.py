@@ -72,6 +72,7 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
             "need_index_england": [*(weighted / adults_of_team), 0.93],
             "weighted_population": [*weighted, 880.0],
             "target_share": [*share, 0.0],
+            "per_head": [*(total * adults_of_team / adults_of_team.sum()), 0.0],
             "target": [*target, 0.0],
             "posts": [*posts, 0.0],
             "current": [*now, np.nan],

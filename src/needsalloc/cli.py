@@ -157,8 +157,7 @@ def _show(result: Result) -> None:
         "target": "Target",
         "posts": "Plan",
     }
-    if bundle.has_current:
-        names |= {"current": "Now", "change": "Change"}
+    names |= {"current": "Now", "change": "Change"} if bundle.has_current else {"per_head": "Per head"}
     described = schema.columns(bundle, "allocation")
     table = Table(
         title=Text(f"{bundle.title} ({bundle.status}): {bundle.unit}, need of {bundle.base_name} = 1")

@@ -55,9 +55,11 @@ def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tu
         ["Everything here is made up: a synthetic ICB, to show what a plan looks like."] if made_up else []
     )
     first = audit.table.iloc[0]
+    crude, at_equal_ages = first["need_index_crude"], first["need_index_age_standardised"]
     why = (
-        f"Its adults are younger: its need index is {first['need_index_crude']:.2f} with the ages it has, "
-        f"and would be {first['need_index_age_standardised']:.2f} with the same ages everywhere."
+        ("Its adults are younger: its" if crude < at_equal_ages else "Its")
+        + f" need index is {crude:.2f} with the ages it has, and would be {at_equal_ages:.2f} with the same "
+        "ages everywhere."
     )
     if audit.most_deprived_change < 0:
         loss = f"{-audit.most_deprived_change:,.1f} {allocation.unit}"

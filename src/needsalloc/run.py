@@ -33,7 +33,7 @@ _PEOPLE = ("population", "deprivation", "lists", "conditions")
 _ALLOCATION = (
     "team", "team_name", "icb", "registered", "outside", "resident", "registered_adults", "resident_adults",
 )  # fmt: skip
-_PLANNED = ("target_share", "target", "posts", "current", "distance_from_target", "change")
+_PLANNED = ("target_share", "per_head", "target", "posts", "current", "distance_from_target", "change")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +178,8 @@ def _bundle(
 def _allocation_table(allocation: Allocation, need: NeedIndex) -> pd.DataFrame:
     """A row for each team, by code; the groups without a team come last."""
     table = allocation.table.reset_index().sort_values(["is_team", "team"], ascending=[False, True])
+    adults = table[f"{need.people}_adults"].where(table["target_share"] > 0, 0.0)
+    table["per_head"] = allocation.total * adults / adults.sum()
     columns = [*_ALLOCATION, need.column, "weighted_population", *_PLANNED]
     return table[columns].reset_index(drop=True)
 

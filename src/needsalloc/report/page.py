@@ -22,6 +22,7 @@ SUMMED = (
     "registered_adults",
     "resident_adults",
     "weighted_population",
+    "per_head",
     "current",
     "target",
     "posts",
@@ -138,7 +139,7 @@ def team_table(bundle: Bundle) -> TeamTable:
     if bundle.has_current:
         names += ["current", "target", "distance_from_target", "posts", "change"]
     else:
-        names += ["target_share", "target", "posts"]
+        names += ["per_head", "target", "posts"]
     described = {name: schema.column(bundle, "allocation", name) for name in names}
     lists = {
         name: [None if schema.is_gap(value) else value for value in teams[name].tolist()] for name in names
@@ -146,7 +147,7 @@ def team_table(bundle: Bundle) -> TeamTable:
     widest = np.nanmax([0.01, *teams["distance_from_target"].abs().clip(upper=1.0)])
     codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
     if len(teams["icb"].dropna().unique()) > 1:
-        codes = [f"{code} · {icb}" for code, icb in zip(codes, teams["icb"], strict=True)]
+        codes = [f"{code} · {icb}" if icb else code for code, icb in zip(codes, teams["icb"], strict=True)]
     rows = [
         (code, label, [_cell(name, described[name], lists[name][i], widest) for name in names])
         for i, (code, label) in enumerate(zip(codes, labels, strict=True))

@@ -103,6 +103,13 @@ _ALLOCATION: dict[str, Column] = {
     "target_share": Column(
         "Target share", "share", "The team's part of all weighted population: its fair share.", "percent", 2
     ),
+    "per_head": Column(
+        "Equal per adult",
+        "{unit}",
+        "What the team would have if every {people} adult counted the same: what sharing by need is set against "
+        "when nobody said what is in place now.",
+        decimals=2,
+    ),
     "target": Column(
         "Target", "{unit}", "Fair share of the total, before rounding to whole steps.", decimals=2
     ),
@@ -281,7 +288,7 @@ def column(bundle: Bundle, table: str, name: str) -> Column:
         )
     other_base = name.removeprefix("need_index_").replace("_", " ")
     base_name = bundle.base_name if name == bundle.need_index else other_base
-    words = {"unit": bundle.unit, "step": f"{bundle.step:g}", "base_name": base_name}
+    words = {"unit": bundle.unit, "step": f"{bundle.step:g}", "base_name": base_name, "people": bundle.people}
     decimals = found.decimals
     if name == "posts":
         decimals = decimals_of(bundle.step)
