@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
 from needsalloc.audit import EquityAudit
@@ -69,6 +71,13 @@ def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tu
             f"The most deprived fifth has {first['share_of_people']:.1%} of adults and would get "
             f"{first['share_of_posts']:.1%} of posts. {why}"
         )
+    given = allocation.table[allocation.table["target_share"] > 0]
+    unknown = given.index[given["current"].isna()]
+    if allocation.has_current and len(unknown):
+        found.append(
+            f"Posts now were not given for {len(unknown):,} of {len(given):,} teams: {first_few(unknown)}. "
+            "What would have to move, and who gains, leaves them out."
+        )
     if allocation.tied:
         found.append(
             f"A tie decided the last step of {len(allocation.tied):,} teams: {first_few(allocation.tied)}."
@@ -78,9 +87,13 @@ def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tu
     return tuple(found)
 
 
-def parameters(plan: Plan, need: NeedIndex) -> dict[str, str]:
-    """Every setting of the run, in words."""
+def parameters(plan: Plan, need: NeedIndex, current: pd.DataFrame | None) -> dict[str, str]:
+    """Every setting of the run, in words; `current` is the sheet of posts in place, if there is one."""
     unit = plan.plan.unit
+    now = "not given"
+    if current is not None:
+        basis, on = (current.attrs.get(name) or "not stated" for name in ("basis", "on"))
+        now = f"basis: {basis}; day: {on}"
     return {
         "Service": "district nursing",
         "Total": f"{plan.plan.total:,g} {unit}",
@@ -93,6 +106,7 @@ def parameters(plan: Plan, need: NeedIndex) -> dict[str, str]:
         "Rounding rule": plan.allocate.rule,
         "Minimum": f"{plan.allocate.minimum:g} {unit} a team",
         "Practices without a PCN": "given posts" if plan.allocate.posts_without_pcn else "given no posts",
+        "Posts now": now,
     }
 
 

@@ -13,6 +13,7 @@ from needsalloc import checks, findings, synthetic
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import NO_PCN_ELSEWHERE, NOT_IN_MAP, Catchment, practices_in
+from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, first_few
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, cited, read_inputs
 from needsalloc.kernels import rank
@@ -79,8 +80,13 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
 
 
 def build_catchment(inputs: Inputs) -> Catchment:
-    """The plan's catchment; with one ICB, practices without a PCN elsewhere are a group of their own."""
+    """The plan's catchment: its PCNs, and the teams that the sheet of current posts makes of practices.
+
+    With one ICB, practices without a PCN in other ICBs are a group of their own.
+    """
     membership, icb = inputs.frames["membership"], inputs.plan.catchment.icb
+    if "current" in inputs.frames:
+        membership = with_own_teams(membership, inputs.frames["current"])
     if icb:
         practices_in(membership, "icb", icb)
         elsewhere = (membership["pcn"] == NO_PCN) & (membership["icb"] != icb)
@@ -89,6 +95,39 @@ def build_catchment(inputs: Inputs) -> Catchment:
             pcn_name=membership["pcn_name"].mask(elsewhere, "No PCN, in other ICBs"),
         )
     return Catchment.from_registrations(inputs.frames["registrations"], membership)
+
+
+def with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """The map with each practice that the planner's sheet names moved to the team that names it.
+
+    Raises PlanError for a team made of areas, UnknownCodeError for a practice that is not in the map,
+    InvalidValueError for a practice in two teams.
+    """
+    blank = pd.Series("", index=current.index)
+    by_area = current.loc[current.get("areas", blank) != "", "team"]
+    if len(by_area):
+        raise PlanError(
+            f"{len(by_area):,} teams of the sheet are made of areas: {first_few(by_area)}. Posts are shared "
+            "between teams of practices: name their practices, or leave both columns empty for a PCN."
+        )
+    own = current.assign(practice=current.get("practices", blank).str.split()).explode("practice")
+    own = own.dropna(subset="practice").drop_duplicates(["team", "practice"]).set_index("practice")
+    if own.empty:
+        return membership
+    twice = own.index[own.index.duplicated()].unique()
+    if len(twice):
+        raise InvalidValueError(
+            f"{len(twice):,} practices of the sheet are in two teams: {first_few(twice)}. Keep each in one."
+        )
+    unknown = own.index.difference(pd.Index(membership["practice"]))
+    if len(unknown):
+        raise UnknownCodeError(
+            f"{len(unknown):,} practices of the sheet are not in the map: {first_few(unknown)}. "
+            "Check their codes (such as A81001)."
+        )
+    team = membership["practice"].map(own["team"])
+    name = membership["practice"].map(own["team_name"] if "team_name" in own else own["team"])
+    return membership.assign(pcn=team.fillna(membership["pcn"]), pcn_name=name.fillna(membership["pcn_name"]))
 
 
 def people_of(inputs: Inputs, catchment: Catchment) -> People:
@@ -160,7 +199,7 @@ def _bundle(
         coverage=catchment.coverage(),
         equity=audit.table,
         flows=flows,
-        parameters=findings.parameters(plan, need),
+        parameters=findings.parameters(plan, need, inputs.frames.get("current")),
         assumptions=findings.assumptions(need, allocation),
         checks=(
             *checks.conservation_checks(inputs, catchment, need, allocation),

@@ -89,7 +89,7 @@ def webster(weight: Floats, total: int, minimum: Ints) -> Seats:
             low = middle
         else:
             high = middle
-    # Claims within rounding of each other are a tie: 10 / 2.5 and 2 / 0.5 must not be told apart by a last digit.
+    # Claims within rounding of each other are a tie: a last digit must not tell 10 / 2.5 from 2 / 0.5.
     seats = at(low * (1.0 - _ROUNDING))
     left = int(total - seats.sum())
     claimants = np.flatnonzero(at(high * (1.0 + _ROUNDING)) > seats)

@@ -106,8 +106,8 @@ _ALLOCATION: dict[str, Column] = {
     "per_head": Column(
         "Equal per adult",
         "{unit}",
-        "What the team would have if every {people} adult counted the same: what sharing by need is set against "
-        "when nobody said what is in place now.",
+        "What the team would have if every {people} adult counted the same: what sharing by need is set "
+        "against when nobody said what is in place now.",
         decimals=2,
     ),
     "target": Column(
