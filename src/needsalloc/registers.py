@@ -117,12 +117,12 @@ def _notes(
         ),
     ]
     gaps = (
-        (lacking, "terms lack a register in the file and are held at the paper's share"),
-        (list(absent), "practices have no QOF registers and are given the mean of the others"),
-        (odd, "practices have a register larger than its list and are given the mean of the others"),
+        (lacking, "Terms whose register the file lacks, held at the paper's share"),
+        (list(absent), "Practices without QOF registers, given the mean of the others"),
+        (odd, "Practices with a register larger than its list, given the mean of the others"),
     )
     notes += [
-        Assumption(f"{len(names):,} {what}: {first_few(names)}", "As published", "gap", "QOF")
+        Assumption(f"{what}: {len(names):,} ({first_few(names)})", "As published", "gap", "QOF")
         for names, what in gaps
         if names
     ]
