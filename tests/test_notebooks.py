@@ -71,3 +71,12 @@ def test_it_runs_from_top_to_bottom(name, tmp_path):
 def test_it_runs_on_the_official_files(name, tmp_path, real_data, monkeypatch):
     monkeypatch.setenv(OFFICIAL, str(real_data.resolve()))
     assert shown(run(name, tmp_path))
+
+
+def test_the_lines_of_the_readme_run():
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    lines = readme.split("```python\n")[1].split("```")[0]
+    found: dict[str, object] = {}
+    exec(compile(lines, "README.md", "exec"), found)
+    assert found["plan"].table["posts"].sum() == pytest.approx(150)
+    assert lines.count("\n") < 20
