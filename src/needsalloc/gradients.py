@@ -14,7 +14,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from needsalloc import reference
@@ -70,6 +69,8 @@ def cohort_ages() -> CohortAges:
 
     Within each band the shares rise or fall exponentially; two bands' mean ages are solved for.
     """
+    from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
+
     printed = reference.read("filipe-2024-table1").frame.set_index("variable")["number"]
     weight = np.array([printed[row] for row in _BAND_ROWS]) / printed["n_individuals"]
     age = np.arange(18, 101) + 0.5

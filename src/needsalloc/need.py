@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from needsalloc import gradients, reference
 from needsalloc import use as flow_use
@@ -182,6 +181,8 @@ class NeedFormula:
 
         Raises FormulaError if no constants do.
         """
+        from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
+
         log_mean, log_odds = self.with_constants(0.0, 0.0).parts(rows, "observed")
 
         def level(zero: float) -> float:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from needsalloc import gradients
@@ -88,6 +87,8 @@ def solve_constants(
     As observed: with minority ethnicity in the zero part. Contacts follow their level exactly, so one
     constant is solved inside the other.
     """
+    from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
+
     cells = _Cells(formula.with_constants(0.0, 0.0), people, observed=True)
     weight = cells.weights(practices)
     tilted, plain = cells.mixture(practices), cells.mixture(practices, tilted=False)
