@@ -79,7 +79,7 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
             word = str(error).rsplit(" ", 1)[-1]
             raise PlanError(
                 f"[inputs.{role}] names {word}, which the reader of that file does not know. "
-                "See its keywords in docs/methods.md or help(needsalloc)."
+                "docs/plan.md lists the words it knows."
             ) from error
     return Inputs(plan, frames)
 
