@@ -226,13 +226,3 @@ def test_one_icbs_lists_are_no_base_of_england(real_data):
 def test_areas_of_2021_do_not_meet_lists_of_2011(real_data, role, file):
     with pytest.raises(errors.VintageError, match=r"2011.*2021.*codes do not match"):
         run_plan(example("england-2023", inputs={role: file}), real_data)
-
-
-def test_a_best_fit_lookup_is_refused(real_data, tmp_path):
-    """One row for each area of 2011, as best-fit lookups have: a thousand areas of 2021 would be empty."""
-    exact = pd.read_csv(real_data / "england-2023/lookup_lsoa11_lsoa21_ltla22.csv.gz")
-    code = next(c for c in exact.columns if "11" in c and c.lower().endswith(("cd", "code")))
-    path = tmp_path / "best_fit.csv"
-    exact.drop_duplicates(code).to_csv(path, index=False)
-    with pytest.raises(errors.VintageError, match=r"missing, as in a best-fit lookup.*exact-fit"):
-        na.read_area_lookup(path)
