@@ -1,5 +1,6 @@
 """The benchmarks run on a small sample. How long they take is not tested here: machines differ."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -47,3 +48,13 @@ def test_without_official_files_their_cases_are_skipped_by_name(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("skipped: NEEDSALLOC_DATA names no folder") == 2
+
+
+def test_a_figure_above_its_promise_is_a_failure(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(RUN.parent)
+    run = importlib.import_module("run")
+    for seconds, code in ((0.2, 0), (0.4, 1)):
+        figure = run.Figure("added", seconds, "s", at_most=0.3)
+        monkeypatch.setattr(run, "in_own_process", lambda *_, found=figure, **__: [found])
+        assert run.main(["--only", "importing", "--out", str(tmp_path / "results.md")]) == code
+        assert f"| added | {seconds:.2f} s | 0.3 s |" in capsys.readouterr().out
