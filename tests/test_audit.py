@@ -6,7 +6,19 @@ from hypothesis import strategies as st
 
 import needsalloc as na
 from needsalloc import errors, synthetic
-from small_worlds import CODES, PRACTICES, catchment, law, membership, need, people, registrations, worlds
+from small_worlds import (
+    CODES,
+    ENGLAND,
+    FORMULA,
+    PRACTICES,
+    catchment,
+    law,
+    membership,
+    need,
+    people,
+    registrations,
+    worlds,
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +114,17 @@ def test_at_equal_ages_need_rises_with_deprivation(index):
     assert level.is_monotonic_decreasing
 
 
-def test_scores_without_deciles_are_refused():
-    of = catchment((registrations([(PRACTICES[0], CODES[0], 9)]), membership({PRACTICES[0]: "P1"})))
-    who = people(of)
-    bare = people(of, deprivation=who.deprivation[["imd_score"]])
-    found = na.need_index(
-        na.NeedFormula.published("district-nursing/liverpool-2024").expected_use(bare), base="icb"
-    )
-    with pytest.raises(errors.InvalidValueError, match=r"no deciles.*national file"):
+NOT_ALL = [1.0] * 7 + [np.nan]
+
+
+@pytest.mark.parametrize(
+    ("deciles", "says"),
+    [(None, "no deciles.*national file"), (NOT_ALL, f"1 areas.*{CODES[7]}"), ([0] * 8, "8 areas.*1 to 10")],
+)
+def test_an_area_without_a_decile_is_refused(deciles, says):
+    of = catchment((registrations([(PRACTICES[0], c, 9) for c in CODES]), membership({PRACTICES[0]: "P1"})))
+    imd = ENGLAND.deprivation.drop(columns="deprivation_decile")
+    imd = imd if deciles is None else imd.assign(deprivation_decile=deciles)
+    found = na.need_index(FORMULA.expected_use(people(of, deprivation=imd)), base="icb")
+    with pytest.raises(errors.InvalidValueError, match=says):
         na.audit_equity(na.allocate(3, found.teams), found)

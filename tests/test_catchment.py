@@ -10,6 +10,8 @@ import needsalloc as na
 from needsalloc import errors
 from small_worlds import AREAS, CODES, by_area, catchment, law, membership, registrations, worlds
 
+HOME = [("A", CODES[0], 5), ("A", CODES[1], 5)]
+IN_MAP = membership({"A": "P1"})
 people_by_area = arrays(np.float64, AREAS, elements=st.floats(0, 5_000, allow_subnormal=False))
 
 
@@ -59,6 +61,24 @@ def test_every_patient_is_in_the_coverage_table_once(world):
     elsewhere = read[~read["lsoa21"].astype(str).str.startswith("E01")]
     assert parts["patients"].iloc[1:].sum() == elsewhere["patients"].sum()
     assert of.registered_by_team["registered"].sum() == read["patients"].sum()
+
+
+def test_people_who_live_elsewhere_are_named_by_where():
+    elsewhere = {
+        "W01000001": "Wales",
+        "S01000001": "Scotland",
+        "N21000001": "Northern Ireland",
+        "NO2021": "no area recorded (NO2021)",
+        "CLOSED": "closed (CLOSED)",
+        "EMPTY": "empty (EMPTY)",
+        "L99999999": "pseudo-code (L99999999)",
+        "ABC": "unknown",
+    }
+    rows = [("A", code, 2**k) for k, code in enumerate(elsewhere)]
+    of = na.Catchment.from_registrations(registrations([("A", CODES[0], 1000), *rows]), IN_MAP)
+    found = of.coverage().set_index("group")["patients"]
+    assert found[list(elsewhere.values())].tolist() == [2**k for k in range(len(elsewhere))]
+    assert len(found) == len(elsewhere) + 2
 
 
 @law(worlds())
@@ -129,10 +149,6 @@ def test_a_pcn_belongs_to_the_icb_of_most_of_its_patients():
     rows = registrations([("A", CODES[0], 10), ("B", CODES[0], 6), ("C", CODES[1], 5)])
     icbs = membership(dict.fromkeys("ABC", "P1"), icb={"A": "QAA", "B": "QBB", "C": "QBB"})
     assert na.Catchment.from_registrations(rows, icbs).teams.at["P1", "icb"] == "QBB"
-
-
-HOME = [("A", CODES[0], 5), ("A", CODES[1], 5)]
-IN_MAP = membership({"A": "P1"})
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,12 @@ def test_a_later_edition_for_a_part_of_england_is_refused():
     ("changed", "error", "says"),
     [
         ({"population": ENGLAND.population * 0}, errors.InvalidValueError, "8 areas.*nobody"),
+        ({"population": ENGLAND.population * (np.arange(91) < 18)}, errors.InvalidValueError, "no adults"),
+        (
+            {"population": pd.concat([ENGLAND.population] * 2)},
+            errors.InvalidValueError,
+            "8 areas stand twice",
+        ),
         ({"population": ENGLAND.population.iloc[1:]}, errors.UnknownCodeError, f"1 of 8 areas.*{CODES[0]}"),
         ({"deprivation": ENGLAND.deprivation.iloc[:-1]}, errors.UnknownCodeError, f"1 of 8.*{CODES[-1]}"),
         (
@@ -179,12 +185,14 @@ def test_a_later_edition_for_a_part_of_england_is_refused():
         ),
     ],
     ids=[
-        "nobody lives there",
+        "nobody",
+        "children alone",
+        "areas twice",
         "area without people",
-        "area without deprivation",
+        "area without score",
         "women alone",
         "no adults",
-        "QOF",
+        "other registers",
     ],
 )
 def test_files_that_do_not_fit_are_refused(changed, error, says):

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from needsalloc.allocate import Allocation
 from needsalloc.catchment import Catchment
-from needsalloc.errors import InvalidValueError
+from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.index import NeedIndex, adults_on_flows
 from needsalloc.kernels import flow, rank
 
@@ -62,13 +62,20 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     plan: from `allocate`, its teams among those of `need`. A fifth is two national deciles of an area's
     deprivation (`deprivation_decile`). People are adults, counted as the need index counts them.
 
-    Raises InvalidValueError if the deprivation file had no deciles.
+    Raises InvalidValueError if the deprivation file had no deciles, or lacks that of an area.
     """
     if "deprivation_decile" not in need.areas:
         raise InvalidValueError(
             "The deprivation file has no deciles, so areas cannot be put in fifths. Use the national file."
         )
-    fifth = (need.areas["deprivation_decile"].to_numpy(np.int64) - 1) // 2
+    decile = need.areas["deprivation_decile"]
+    unknown = decile.index[~decile.between(1, 10)]
+    if len(unknown):
+        raise InvalidValueError(
+            f"{len(unknown):,} areas have no deprivation decile from 1 to 10: {first_few(unknown)}. "
+            "Mend those rows of the deprivation file."
+        )
+    fifth = (decile.to_numpy(np.int64) - 1) // 2
 
     def by_fifth(by_area: NDArray[np.float64]) -> NDArray[np.float64]:
         return rank.group_sums(fifth, FIFTHS, by_area)

@@ -197,6 +197,11 @@ class Catchment:
         """
         known = by_area.index
         check_same_vintage(self.areas, known, left_name="The registrations", right_name=what)
+        if known.has_duplicates:
+            twice = known[known.duplicated()].unique()
+            raise InvalidValueError(
+                f"{len(twice):,} areas stand twice in {what}: {first_few(twice)}. Leave one row of each."
+            )
         position = known.get_indexer(self.areas)
         if (position < 0).any():
             missing = self.areas[position < 0]

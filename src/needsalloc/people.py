@@ -127,6 +127,7 @@ def build_people(
         age_mix, on_ages = _single_years(by_band, bands)
     else:
         age_mix, on_ages = _raked_ages(catchment, by_band, bands, lists)
+    _check_adults(age_mix, catchment.areas)
     score, on_score = _on_2019_scale(deprivation, population)
     if conditions is None:
         prevalence = pd.DataFrame(index=catchment.practices)
@@ -145,6 +146,15 @@ def build_people(
         prevalence=prevalence,
         notes=(_note_on_sex(lists), on_ages, *on_score, *on_conditions),
     )
+
+
+def _check_adults(age_mix: Floats, areas: pd.Index) -> None:
+    without = areas[age_mix[:, ADULT:].sum(axis=1) <= 0]
+    if len(without):
+        raise InvalidValueError(
+            f"{len(without):,} areas of the population file have people but no adults: {first_few(without)}. "
+            "The formula is for adults, so these areas would have no need: mend those rows."
+        )
 
 
 def _single_years(by_band: Floats, bands: Ints) -> tuple[Floats, Assumption]:
