@@ -29,12 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="file to write (default: results.md of this folder)")
     options = parser.parse_args(arguments)
     chosen = options.only or list(SHOWN)
+    other_work = _other_work()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) if options.quick else _official_files()
         if options.quick:
             in_own_process("synthetic_made", folder, quick=True)
         found = {case: _measured(case, folder, options.quick) for case in chosen}
-    text = _document(found, options.quick)
+    text = _document(found, options.quick, other_work)
     print(text)
     # Neither a sample nor a part replaces the figures of a whole run.
     out = options.out or (None if options.quick or options.only else RESULTS)
@@ -59,8 +60,8 @@ def _measured(case: str, folder: Path | None, quick: bool) -> list[Figure] | str
     return in_own_process(case, folder or "", quick=quick)
 
 
-def _document(found: dict[str, list[Figure] | str], quick: bool) -> str:
-    parts = ["# A quick sample: not to be quoted" if quick else "# Measured", "", _machine()]
+def _document(found: dict[str, list[Figure] | str], quick: bool, other_work: str) -> str:
+    parts = ["# A quick sample: not to be quoted" if quick else "# Measured", "", _machine(), other_work]
     for case, figures in found.items():
         parts += ["", f"## {_title(case)}", ""]
         if isinstance(figures, str):
@@ -82,9 +83,15 @@ def _machine() -> str:
     system = f"{platform.system()} {platform.machine()}, {cores} cores, at most {CORES} of them used"
     return (
         f"{system}{_memory()}. Python {platform.python_version()}, {versions}.\n"
-        "Seconds are of the clock on the wall; two ways of one thing are timed in turn (medians).\n"
-        "On a machine with other work they run higher."
+        "Seconds are of the clock on the wall; two ways of one thing are timed in turn (medians)."
     )
+
+
+def _other_work() -> str:
+    """What the machine was doing before; the figures of a busy machine run high."""
+    if not hasattr(os, "getloadavg"):
+        return "Other work on the machine makes them run higher."
+    return f"In the minute before, {os.getloadavg()[0]:.1f} other processes ran: they make times longer."
 
 
 def _version(package: str) -> str:
