@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import needsalloc as na
 from needsalloc import errors
 
-STEPS = [1.0, 0.5, 0.2, 0.1, 0.05]
+STEPS = [1.0, 0.5, 1 / 3, 0.2, 0.1, 0.05]
 
 
 def table(weights: dict[str, float], no_posts: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def test_posts_sum_to_the_total_and_keep_to_the_minimum(need, steps, step, minim
     plan = na.allocate(steps * step, need, step=step, minimum=minimum)
     assert plan.steps.dtype.kind == "i"
     assert plan.steps.sum() == steps
-    np.testing.assert_allclose(plan.table["posts"], plan.steps * step, rtol=1e-12)
+    np.testing.assert_allclose(plan.table["posts"], plan.steps * step, atol=1e-9)
     assert (plan.steps[given_any] >= least).all()
     assert (plan.steps[~given_any] == 0).all()
 
@@ -107,6 +107,11 @@ def test_a_tie_goes_to_the_larger_need_then_the_lower_code_and_is_listed():
     assert list(na.allocate(1, table({"P1": 5.0, "P2": 5.0})).table["posts"]) == [1, 0]
 
 
+def test_posts_show_no_noise_of_their_step():
+    plan = na.allocate(0.7, table({"P1": 3.0, "P2": 4.0}), step=0.1)
+    assert list(plan.table["posts"]) == [0.3, 0.4]
+
+
 def test_a_minimum_is_rounded_up_to_a_step_and_listed_where_it_moves_posts():
     plan = na.allocate(10, table({"P1": 99.0, "P2": 1.0}), step=0.5, minimum=1.2)
     assert list(plan.table["posts"]) == [8.5, 1.5]
@@ -131,6 +136,7 @@ NEED = table({"P1": 3.0, "P2": 1.0})
         (float("nan"), NEED, {}, errors.AllocationError, "both must be numbers"),
         (10, NEED, {"step": 0}, errors.AllocationError, "the step above 0"),
         (10, NEED, {"minimum": -1}, errors.AllocationError, "cannot be negative"),
+        (10, NEED, {"minimum": float("nan")}, errors.AllocationError, "minimum is nan"),
         (10, NEED, {"minimum": 6}, errors.AllocationError, "2 teams needs 12.*total is 10"),
         (10, NEED, {"rule": "hamilton"}, errors.AllocationError, "hamilton.*choose webster"),
         (10, NEED, {"without_posts": ("P1", "P2")}, errors.AllocationError, "has any need"),

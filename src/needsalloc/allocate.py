@@ -20,6 +20,8 @@ from needsalloc.kernels import shares
 
 Rule = Literal["webster"]
 _EXACT = 1e-9
+# Enough for thirds of a post, too few for the noise of 3 * 0.1.
+_DECIMALS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +114,9 @@ def allocate(
     share_in = _given_posts(need, without_posts)
     weight = need["weighted_population"].to_numpy(np.float64) * share_in
     steps_total = _whole_steps(total, step)
+    if not (np.isfinite(minimum) and minimum >= 0):
+        raise AllocationError(f"The minimum is {minimum:g}; it must be a number and cannot be negative.")
     least = np.where(share_in, int(np.ceil(round(minimum / step, 9))), 0)
-    if minimum < 0:
-        raise AllocationError(f"The minimum is {minimum:g}; it cannot be negative.")
     if least.sum() > steps_total:
         raise AllocationError(
             f"A minimum of {minimum:g} for each of {share_in.sum():,} teams needs {least.sum() * step:,g} "
@@ -126,8 +128,7 @@ def allocate(
     table = need.copy()
     table["target_share"] = weight / weight.sum()
     table["target"] = table["target_share"] * total
-    decimals = max(0, int(np.ceil(-np.log10(step))) + 2)
-    table["posts"] = np.round(seats.seats * step, decimals)
+    table["posts"] = np.round(seats.seats * step, _DECIMALS)
     table["current"] = _current(current, table.index)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = table["current"] / table["target"] - 1.0
