@@ -85,8 +85,9 @@ def test_residents_and_adults_are_the_same_after_apportioning(england, real_data
         np.testing.assert_allclose(england.need.teams[column], apportioned, rtol=1e-9)
 
 
-def test_england_is_the_base_of_need(england):
-    need = england.need
+@pytest.mark.parametrize("whose", ["registered", "resident"])
+def test_england_is_the_base_of_need(england, whose):
+    need = na.need_index(england.need.use, base="england", people=whose)
     assert (need.base.name, need.base.adults) == ("England", pytest.approx(ADULTS, rel=1e-12))
     assert need.teams["weighted_population"].sum() == pytest.approx(ADULTS, rel=1e-12)
     mean = np.average(need.areas["need_index_england"], weights=need.areas["resident_adults"])
