@@ -206,7 +206,7 @@ def _bundle(
             *checks.input_checks(inputs, catchment, people),
         ),
         sources=cited(inputs, need.use.formula.name, made_up=made_up),
-        attribution=() if made_up else _ATTRIBUTION,
+        attribution=("Made up: no data of anyone are used.",) if made_up else _ATTRIBUTION,
         boundaries=inputs.frames.get("boundaries"),
         teams_of_areas=drawn,
         effective_plan=plan.to_toml(),

@@ -173,8 +173,10 @@ def _cover(book: Any, bundle: Bundle) -> None:
         ("Licence of the data", " ".join(bundle.attribution)),
     ]
     for row, (name, value) in enumerate(facts, start=3):
+        page.set_row(row, _LINE * max(1, len(wrap(value, 84))))
         page.write_string(row, 1, name, head)
         page.write_string(row, 2, value, body)
+    _one_page_wide(page)
 
 
 def _contents(book: Any, sheets: Iterable[_Sheet]) -> None:
@@ -189,6 +191,7 @@ def _contents(book: Any, sheets: Iterable[_Sheet]) -> None:
     for row, sheet in enumerate(sheets, start=3):
         page.write_url(row, 0, f"internal:'{sheet.name}'!A1", link, sheet.name)
         page.write_string(row, 1, sheet.title)
+    _one_page_wide(page)
 
 
 def _title(book: Any, page: Any, text: str) -> None:
@@ -206,7 +209,7 @@ def _write_sheet(book: Any, sheet: _Sheet) -> None:
     )
     widths = [_width(column, cells) for column, cells in zip(sheet.columns, sheet.cells, strict=True)]
     lines = [len(wrap(c.label, width - 4)) for c, width in zip(sheet.columns, widths, strict=True)]
-    page.set_row(first, 9 + 15 * max(lines))
+    page.set_row(first, 9 + _LINE * max(lines))
     page.add_table(
         first,
         0,
@@ -223,11 +226,26 @@ def _write_sheet(book: Any, sheet: _Sheet) -> None:
         shape = {"num_format": column.excel_format, "valign": "top", "text_wrap": width == _WIDEST}
         page.set_column(position, position, width)
         _write_column(page, first + 1, position, values, book.add_format(shape))
+    _row_heights(page, first + 1, sheet, widths)
     numbers = any(c.form != "text" for c in sheet.columns)
     page.freeze_panes(first + 1, 2 if numbers and sheet.columns[1].form == "text" else 1)
-    page.set_landscape()
-    page.fit_to_pages(1, 0)
+    _one_page_wide(page)
     page.repeat_rows(first)
+
+
+def _one_page_wide(page: Any) -> None:
+    page.set_landscape()
+    page.set_paper(9)  # A4
+    page.fit_to_pages(1, 0)
+
+
+def _row_heights(page: Any, first: int, sheet: _Sheet, widths: Sequence[int]) -> None:
+    """Room for wrapped text: not every program that opens a workbook makes it by itself."""
+    wrapped = [cells for cells, width in zip(sheet.cells, widths, strict=True) if width == _WIDEST]
+    for row, texts in enumerate(zip(*wrapped, strict=True), start=first):
+        lines = max(len(wrap(str(text), _WIDEST - 4)) for text in texts)
+        if lines > 1:
+            page.set_row(row, _LINE * lines)
 
 
 def _write_column(page: Any, row: int, position: int, values: Iterable[Any], shape: Any) -> None:
@@ -241,6 +259,7 @@ def _write_column(page: Any, row: int, position: int, values: Iterable[Any], sha
 
 
 _WIDEST = 60
+_LINE = 15
 
 
 def _width(column: Column, values: Sequence[Any]) -> int:
