@@ -140,6 +140,14 @@ def test_webster_gives_each_step_in_turn_to_the_strongest_claim(data, scale):
     assert found.seats.tolist() == one_at_a_time(weight, total, minimum)
 
 
+@pytest.mark.parametrize(("weight", "total"), [([1, 4, 6, 3, 3], 9), ([4, 4, 6, 2, 6], 6), ([10, 0.2, 2], 3)])
+def test_webster_does_not_break_a_tie_by_a_last_digit(weight, total):
+    # Two claims are equal here; a divisor found by halving an interval can round one up and the other down.
+    found = shares.webster(np.array(weight, dtype=float), total, np.zeros(len(weight), dtype=int))
+    assert found.seats.tolist() == one_at_a_time(weight, total, [0] * len(weight))
+    assert found.tied.any()
+
+
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 30), st.randoms())
 def test_webster_lists_ties_where_the_order_of_teams_decides(weight, total, random):
     """A team is tied if another order of teams could give it another number of steps."""
