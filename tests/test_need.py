@@ -263,3 +263,13 @@ def test_a_part_of_england_is_no_base_of_england():
         na.need_index(use, base="wales")
     with pytest.raises(errors.FormulaError, match="choose registered or resident"):
         na.need_index(use, base="icb", people="everybody")
+
+
+def test_an_icb_whose_patients_all_live_elsewhere_is_no_base():
+    rows = [(PRACTICES[0], CODES[0], 9), (PRACTICES[1], "W01000001", 9)]
+    icbs = {PRACTICES[0]: "QAA", PRACTICES[1]: "QBB"}
+    teams = membership({PRACTICES[0]: "P1", PRACTICES[1]: "P2"}, icb=icbs)
+    of = catchment((registrations(rows), teams))
+    assert need(of, icb="QAA").base.adults == pytest.approx(need(of).base.adults)
+    with pytest.raises(errors.InvalidValueError, match="No patient of the 1 teams"):
+        need(of, icb="QBB")

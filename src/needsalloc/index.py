@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from needsalloc.catchment import Catchment
-from needsalloc.errors import FormulaError, UnknownCodeError
+from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.people import People
 from needsalloc.use import ExpectedUse
@@ -95,7 +95,8 @@ def need_index(
     The index averages 1 over the base's adults. `weighted_population` is adults times index, rescaled over
     the base's teams to the base's adults.
 
-    Raises FormulaError for an unknown base or people, UnknownCodeError if the base is not all there.
+    Raises FormulaError for an unknown base or people, UnknownCodeError if the base is not all there,
+    InvalidValueError if nobody of it lives in England.
     """
     if people not in ("registered", "resident"):
         raise FormulaError(f"Unknown people {people!r}: choose registered or resident.")
@@ -170,6 +171,11 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
         raise UnknownCodeError(f"No team belongs to the ICB {icb!r}. Give the code of an ICB in the map.")
     names = cast("list[str]", teams.loc[inside & teams["is_team"], "icb_name"].unique().tolist())
     adults = float(counted[inside].sum())
+    if adults <= 0:
+        raise InvalidValueError(
+            f"No patient of the {inside.sum():,} teams of the base lives in an English area, so there is no "
+            "mean need. Use the lists that hold them."
+        )
     mean = float((counted * use_by_team)[inside].sum() / adults)
     return Base("icb", names[0] if len(names) == 1 and names[0] else "All teams", adults, mean, inside)
 
