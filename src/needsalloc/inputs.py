@@ -38,6 +38,7 @@ _ROLES: Mapping[str, _Role] = {
     "current": _Role(sources.read_current, "the planner", "Posts in place now"),
     "boundaries": _Role(sources.read_boundaries, "Office for National Statistics", "LSOA boundaries"),
 }
+_IN_PARTS = "lists"  # women's and men's lists are published in two files
 _TABLES_USED = (
     "filipe-2024-zero",
     "filipe-2024-table1",
@@ -70,9 +71,9 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
     for role, file in plan.inputs.files().items():
         if progress:
             progress(f"reading {role}")
-        path = _inside(folder, role, file)
+        paths = _inside(folder, role, file)
         try:
-            frames[role] = _ROLES[role].reader(path, **file.named_columns)
+            frames[role] = _ROLES[role].reader(*paths, **file.named_columns)
         except TypeError as error:
             if "unexpected keyword" not in str(error):
                 raise
@@ -84,14 +85,20 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
     return Inputs(plan, frames)
 
 
-def _inside(folder: Path, role: str, file: InputFile) -> Path:
-    path = (folder / file.path).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise PlanError(
-            f"[inputs] {role} = {file.path!r} leads out of the data folder. Put the file inside that folder, "
-            "or name another folder with --data."
-        )
-    return path
+def _inside(folder: Path, role: str, file: InputFile) -> list[Path]:
+    """The file or files of an input, none of them outside the folder."""
+    if len(file.paths) != 1 and role != _IN_PARTS:
+        raise PlanError(f"[inputs] {role} names {len(file.paths)} files; only {_IN_PARTS} may have several.")
+    found = []
+    for name in file.paths:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise PlanError(
+                f"[inputs] {role} = {name!r} leads out of the data folder. Put the file inside that folder, "
+                "or name another folder with --data."
+            )
+        found.append(path)
+    return found
 
 
 def cited(inputs: Inputs, formula: str, *, made_up: bool) -> tuple[Source, ...]:

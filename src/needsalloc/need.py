@@ -21,7 +21,7 @@ from needsalloc import use as flow_use
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError, UnknownCodeError, first_few
 from needsalloc.kernels import counts
-from needsalloc.people import People
+from needsalloc.people import ADULT, People
 from needsalloc.use import ExpectedUse
 
 Floats = NDArray[np.float64]
@@ -163,7 +163,7 @@ class NeedFormula:
         0 or 1. With supply "mean" this is need: supply is the formula's own mean and minority ethnicity is 0
         in the zero part, so need does not move when only supply moves. With "observed" it is use.
 
-        Raises FormulaError if a term has no column, or `supply` is another word.
+        Raises FormulaError if a term has no column, somebody is under 18, or `supply` is another word.
         """
         log_mean, log_odds = self.parts(rows, supply)
         return pd.Series(counts.mean_contacts(log_mean, log_odds), index=rows.index, name="expected_use")
@@ -231,6 +231,12 @@ class NeedFormula:
                 "Add them, or hold them at a stated value."
             )
         value = {term: rows[term].to_numpy(np.float64) for term in needed}
+        children = int((value["age"] < ADULT).sum())
+        if children:
+            raise FormulaError(
+                f"{children:,} of {len(rows):,} people are under {ADULT}; {self.name} was fitted on adults. "
+                "Leave them out."
+            )
         value |= {term: np.full(len(rows), self.supply_mean) for term in held}
         value |= {term: self.standardise(term, value[term]) for term in self.centring}
         value["age_x_female"] = value["age"] * self.crosses(value["female"])

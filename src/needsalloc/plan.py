@@ -33,7 +33,12 @@ class InputFile(_Section):
     """A file; one in a layout of its own names its columns, as the reader's own keywords."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    path: str
+    path: str | list[str]
+
+    @property
+    def paths(self) -> list[str]:
+        """One path, or the several files that make up one input."""
+        return [self.path] if isinstance(self.path, str) else self.path
 
     @property
     def named_columns(self) -> dict[str, str]:
@@ -41,7 +46,8 @@ class InputFile(_Section):
         return {name: str(column) for name, column in (self.model_extra or {}).items()}
 
 
-Input = InputFile | str
+Input = InputFile | str | list[str]
+_INPUT_FORMS = ("InputFile", "str", "list[str]")
 
 
 class InputsSection(_Section):
@@ -60,7 +66,7 @@ class InputsSection(_Section):
         """The inputs that were given, by role."""
         given = {role: getattr(self, role) for role in type(self).model_fields}
         return {
-            role: InputFile(path=value) if isinstance(value, str) else value
+            role: value if isinstance(value, InputFile) else InputFile(path=value)
             for role, value in given.items()
             if value is not None
         }
@@ -146,7 +152,7 @@ def check_plan(given: dict[str, Any], name: str = "the plan") -> Plan:
 
 def _fault(error: Any, given: dict[str, Any]) -> str:
     """One fault of a plan in words, with the nearest known key where one is misspelt."""
-    where = [str(part) for part in error["loc"] if part not in ("str", "InputFile")]
+    where = [str(part) for part in error["loc"] if part not in _INPUT_FORMS]
     key, section = where[-1], where[0]
     place = f"[{section}]" if len(where) > 1 else "the plan"
     if error["type"] == "extra_forbidden":
@@ -156,6 +162,8 @@ def _fault(error: Any, given: dict[str, Any]) -> str:
         return f"{place} has an unknown key {key!r}; {hint}"
     if error["type"] == "missing":
         return f"{place} lacks {key!r}" if len(where) > 1 else f"the section [{key}] is missing"
+    if section == "inputs" and len(where) == 2:
+        return f"{place} {key} = {given[section][key]!r}: give a path, or a table with a path and its columns"
     reason = str(error["msg"])
     return f"{place} {key} = {error['input']!r}: {reason[0].lower()}{reason[1:]}"
 

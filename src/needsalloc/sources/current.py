@@ -41,6 +41,8 @@ _BANDS = tuple(f"fte_band_{band}" for band in (3, 4, 5, 6, 7))
 _TEMPLATE = ("team", "team_name", "practices", "areas", *_BANDS, "current", "vacancies", "basis", "on")
 _TEXT = ("team_name", "practices", "areas")
 _NOTE = "#"
+# A sheet without teams is for a planner who names them all.
+_EMPTY_ROWS = 200
 _WORKBOOKS = (".xlsx", ".xlsm")
 # Sheets are kept to one or two decimals, so bands may miss their total by a rounding.
 _ROUNDING = 0.051
@@ -241,7 +243,7 @@ def _write_workbook(path: Path, sheet: pd.DataFrame) -> None:
     choices = openpyxl.worksheet.datavalidation.DataValidation(type="list", formula1=f'"{",".join(BASES)}"')
     page.add_data_validation(choices)
     basis = openpyxl.utils.get_column_letter(_TEMPLATE.index("basis") + 1)
-    choices.add(f"{basis}2:{basis}{len(sheet) + 1}")
+    choices.add(f"{basis}2:{basis}{max(len(sheet), _EMPTY_ROWS) + 1}")
     page.freeze_panes = "C2"
     page.column_dimensions["B"].width = 40
     notes = book.create_sheet("notes")
