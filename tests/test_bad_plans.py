@@ -150,7 +150,7 @@ FAULTS = (
     Fault("a wrong type", ("total = 'twenty'", "number"), plan=put("20.0", '"twenty"')),
     Fault("no TOML", ("not valid TOML", "line 4"), plan=put("step = 0.5", "step = ")),
     Fault("an empty plan", ("[plan]", "[inputs]", "[report]", "missing"), plan=""),
-    Fault("a negative total", ("[plan] total = -20", "greater than or equal"), plan=put("20.0", "-20")),
+    Fault("a negative total", ("[plan] total = -20", "greater than 0"), plan=put("20.0", "-20")),
     Fault("a total of nan", ("[plan] total = nan", "finite"), plan=put("20.0", "nan")),
     Fault("a total of inf", ("[plan] total = inf", "finite"), plan=put("20.0", "inf")),
     Fault(

@@ -129,7 +129,8 @@ def test_a_missing_key_is_named(section, key):
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("plan", "total", -1, "greater than or equal to 0"),
+        ("plan", "total", -1, "greater than 0"),
+        ("plan", "total", 0, "greater than 0"),
         ("plan", "total", float("nan"), "finite"),
         ("plan", "total", float("inf"), "finite"),
         ("plan", "total", "twenty", "valid number"),

@@ -56,10 +56,11 @@ def read_deprivation(
     table.refuse_repeated("area")
     index = table.area_index("area", vintage)
     frame = pd.DataFrame({"imd_score": table.numbers("score")}, index=index)
+    _refuse_outside(frame["imd_score"], 0, 100, "scores", file.path.name)
     found = vintage_in(frame)
     if "decile" in table:
         frame["deprivation_decile"] = table.counts("decile")
-        _refuse_outside(frame["deprivation_decile"], file.path.name)
+        _refuse_outside(frame["deprivation_decile"], 1, 10, "deciles", file.path.name)
     elif int(is_english(frame.index).sum()) == len(frame) == AREAS_OF_ENGLAND[found]:
         frame["deprivation_decile"] = _deciles(frame["imd_score"])
     frame.attrs = {"edition": edition or _EDITION[found], "source": dict(table.source)}
@@ -71,10 +72,11 @@ def _deciles(scores: pd.Series) -> pd.Series:
     return rank.mul(10 / len(scores)).round(9).apply(np.ceil).astype(np.int64)
 
 
-def _refuse_outside(deciles: pd.Series, file: str) -> None:
-    wrong = deciles[~deciles.between(1, 10)]
+def _refuse_outside(values: pd.Series, least: int, most: int, what: str, file: str) -> None:
+    wrong = values[~values.between(least, most)]
     if len(wrong):
         raise InvalidValueError(
-            f"{file}: {len(wrong):,} deciles of deprivation are not 1 to 10: {first_few(wrong.unique())}. "
-            "Check the column: it must hold national deciles, 1 = most deprived."
+            f"{file}: {len(wrong):,} {what} of deprivation are not {least} to {most}: "
+            f"{first_few(wrong.unique())}. Check the column: it must hold the national index, whose most "
+            "deprived areas have the highest scores and decile 1."
         )
