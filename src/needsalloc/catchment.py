@@ -346,7 +346,8 @@ def practices_in(membership: pd.DataFrame, column: str, code: str) -> pd.Index:
     known = pd.Index(membership[column].unique()).sort_values()
     if code not in known:
         raise UnknownCodeError(
-            f"There is no {column} {code!r} in the map; it has {len(known):,}: {first_few(known, 50)}."
+            f"There is no {column} {code!r} in the map; it has {len(known):,}: {first_few(known, 50)}. "
+            "Write the code as the map does (an ODS code such as QHM, not E54…)."
         )
     return pd.Index(membership.loc[membership[column] == code, "practice"])
 

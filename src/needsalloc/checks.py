@@ -34,6 +34,11 @@ def input_checks(inputs: Inputs, catchment: Catchment, people: People) -> list[C
                 f"at most {DAYS_APART}",
             )
         )
+    if "boundaries" in inputs.frames:
+        blank = len(catchment.areas.difference(inputs.frames["boundaries"].index))
+        checks.append(
+            Check("Areas that the boundary file lacks", "warning" if blank else "pass", f"{blank:,}", "0")
+        )
     registered = catchment.registered_by_area.to_numpy()
     low = int((registered < LOW_COVERAGE * people.residents).sum())
     checks.append(

@@ -14,6 +14,7 @@ from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import NO_PCN_ELSEWHERE, NOT_IN_MAP, Catchment, practices_in
 from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, first_few
+from needsalloc.geography import check_same_vintage
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, cited, read_inputs
 from needsalloc.kernels import rank
@@ -94,7 +95,11 @@ def build_catchment(inputs: Inputs) -> Catchment:
             pcn=membership["pcn"].mask(elsewhere, NO_PCN_ELSEWHERE),
             pcn_name=membership["pcn_name"].mask(elsewhere, "No PCN, in other ICBs"),
         )
-    return Catchment.from_registrations(inputs.frames["registrations"], membership)
+    catchment = Catchment.from_registrations(inputs.frames["registrations"], membership)
+    if "boundaries" in inputs.frames:
+        drawn = inputs.frames["boundaries"].index
+        check_same_vintage(catchment.areas, drawn, left_name="The registrations", right_name="the boundaries")
+    return catchment
 
 
 def with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
