@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from needsalloc.allocate import Allocation
@@ -43,12 +45,13 @@ def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
         return "Nobody said what each team has now, so the plan shows targets and no changes."
     known = allocation.table[allocation.table["current"].notna()]
     short = int((known["distance_from_target"] < 0).sum())
-    gains = known.nlargest(1, "change").iloc[0]
-    return (
-        f"{short:,} of {len(known):,} teams have less than their target now. {audit.hoover:.1%} of posts "
-        f"would have to move; the largest gain is {gains['change']:+.1f} {allocation.unit} "
-        f"({gains['team_name']})."
-    )
+    sentence = f"{short:,} of {len(known):,} teams have less than their target now."
+    if math.isfinite(audit.hoover):
+        sentence += f" {audit.hoover:.1%} of posts would have to move"
+        gains = known.nlargest(1, "change").iloc[0]
+        largest = f"{gains['change']:+.1f} {allocation.unit} ({gains['team_name']})"
+        sentence += f"; the largest gain is {largest}." if gains["change"] > 0 else "; no team gains."
+    return sentence
 
 
 def warnings(allocation: Allocation, audit: EquityAudit, *, made_up: bool) -> tuple[str, ...]:
