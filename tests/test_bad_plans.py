@@ -25,6 +25,7 @@ from plan_folders import (
     command,
     contents,
     edit,
+    england,
     first_cells,
     write_files,
 )
@@ -234,6 +235,30 @@ FAULTS = (
     Fault(
         "an absolute path", ("leads out of the data folder", "--data"), plan=put(REGISTRATIONS, "/etc/hosts")
     ),
+    Fault("a path with a NUL", ("[inputs] registrations", "no path"), plan=put(REGISTRATIONS, "a\\u0000b")),
+    Fault(
+        "two files where one is read",
+        ("[inputs] membership names 2 files", "only lists may have several"),
+        plan=put(f'membership = "{MAP}"', 'membership = ["a.csv", "b.csv"]'),
+    ),
+    Fault(
+        "no file of lists", ("[inputs] lists names no file",), plan=put(f'lists = "{LISTS}"', "lists = []")
+    ),
+    Fault(
+        "a file that is a number",
+        ("[inputs] lists = 3", "give a path"),
+        plan=put(f'lists = "{LISTS}"', "lists = 3"),
+    ),
+    Fault(
+        "registers of other practices",
+        ("None of the 21 practices", "QOF file"),
+        edit(CONDITIONS, lambda rows: rows.assign(PRACTICE_CODE="X" + rows["PRACTICE_CODE"])),
+    ),
+    Fault(
+        "nobody at all",
+        ("No patient", "English area"),
+        edit(REGISTRATIONS, lambda rows: rows.assign(NUMBER_OF_PATIENTS="0")),
+    ),
     Fault("a link that leads out", ("leads out of the data folder",), link_out_of_the_folder(REGISTRATIONS)),
 )
 
@@ -332,6 +357,49 @@ def test_a_full_disk_leaves_the_old_report_as_it_was(tmp_path, monkeypatch):
     ended = command("run", plan, "--out", tmp_path / "out")
     assert_one_message(ended, ("No space left", "Nothing was changed"))
     assert contents(tmp_path) == before
+
+
+def test_boundaries_of_another_census_are_refused(tmp_path):
+    import geopandas as gpd
+
+    plan = write_files(tmp_path / "mine", put("[catchment]", 'boundaries = "b.parquet"\n\n[catchment]'))
+    drawn = england().boundaries
+    codes = drawn.index.str.replace("E0190", "E0100")
+    gpd.GeoDataFrame({"LSOA11CD": codes}, geometry=list(drawn.geometry), crs=27700).to_parquet(
+        plan.parent / "b.parquet"
+    )
+    ended = command("run", plan, "--out", tmp_path / "out")
+    assert_one_message(ended, ("of 2021", "the boundaries of 2011", "one vintage"))
+
+
+def test_areas_without_a_boundary_are_counted(tmp_path):
+    plan = write_files(tmp_path / "mine", put("[catchment]", 'boundaries = "b.parquet"\n\n[catchment]'))
+    england().boundaries.iloc[2:].rename_axis("lsoa21_code").reset_index().to_parquet(
+        plan.parent / "b.parquet"
+    )
+    ended = command("check", plan)
+    assert ended.code == 1
+    assert "warning  Areas that the boundary file lacks: 2 (expected: 0)" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (put("20.0", "20.3"), "not a multiple of the step"),
+        (put("[need]", '[need]\nformula = "x"'), "No published formula"),
+        (put('base = "icb"', 'base = "england"'), "needs all 33,755 areas"),
+    ],
+)
+def test_check_finds_what_run_finds_in_the_plan(tmp_path, plan, says):
+    assert_one_message(command("check", write_files(tmp_path / "mine", plan)), (says,))
+
+
+def test_nobody_in_place_is_no_nan(tmp_path):
+    plan = write_files(tmp_path / "nobody")
+    edit(CURRENT, lambda rows: rows[["team"]].assign(current="0"))(plan.parent)
+    ended = command("run", plan, "--out", tmp_path / "out")
+    assert ended.code == 0
+    assert "nan%" not in ended.out
 
 
 def test_check_finds_what_run_finds_in_the_files(tmp_path):

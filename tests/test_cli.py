@@ -13,6 +13,7 @@ import pytest
 from needsalloc import __version__, cli, read_current
 from plan_folders import (
     CURRENT,
+    LISTS,
     MAP,
     PLAN,
     REGISTRATIONS,
@@ -234,6 +235,12 @@ def fill_in_workbook(path):
     book.save(path)
 
 
+def test_a_workbook_without_a_map_is_a_heading_to_fill_in(tmp_path):
+    assert command("template", tmp_path / "sheet.xlsx").code == 0
+    page = openpyxl.load_workbook(tmp_path / "sheet.xlsx").worksheets[0]
+    assert (page.max_row, page["A1"].value) == (1, "team")
+
+
 @pytest.mark.parametrize(("suffix", "fill_in"), [("csv", fill_in_csv), ("xlsx", fill_in_workbook)])
 def test_a_template_filled_in_is_what_run_reads_as_current(tmp_path, suffix, fill_in):
     plan = write_files(tmp_path / "mine", ONE_ICB.replace(CURRENT, f"sheet.{suffix}"))
@@ -291,6 +298,60 @@ def test_the_module_is_the_command(tmp_path):
     refused = subprocess.run([*run, tmp_path / "absent.toml"], check=False, encoding="utf-8", **given)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith("needsalloc: The plan absent.toml cannot be read")
+
+
+def test_lists_may_be_two_files_as_published(finished, tmp_path):
+    plan = write_files(tmp_path / "mine", PLAN.replace(f'lists = "{LISTS}"', 'lists = ["f.csv", "m.csv"]'))
+    rows = pd.read_csv(plan.parent / LISTS, dtype="str")
+    for name, sex in (("f.csv", "FEMALE"), ("m.csv", "MALE")):
+        rows[rows["SEX"] == sex].to_csv(plan.parent / name, index=False)
+    assert command("run", plan, "--out", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "tables" / "need.csv").read_bytes() == (
+        finished[1] / "tables" / "need.csv"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_without_the_minus_sign_is_no_fault(tmp_path, encoding):
+    plan = write_files(tmp_path / "mine")
+    run = [sys.executable, "-m", "needsalloc.cli", "run", plan, "--out", tmp_path / "out"]
+    done = subprocess.run(
+        run, check=False, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"U90001" in done.stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path):
+    plan = write_files(tmp_path / "mine")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    run = [sys.executable, "-m", "needsalloc.cli", "check", plan]
+    done = subprocess.run(run, check=False, stdout=write_end, stderr=subprocess.PIPE)
+    os.close(write_end)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("there", ["plan.toml", "data/notes.txt"])
+def test_a_demo_takes_the_place_of_nobodys_files(tmp_path, there):
+    mine = tmp_path / "mine" / there
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[plan]\ntitle = 'my own'\n")
+    before = contents(tmp_path)
+    ended = command("demo", "--out", tmp_path / "mine")
+    assert (ended.code, ended.out) == (2, "")
+    assert "not the demo's" in ended.err
+    assert contents(tmp_path) == before
+
+
+def test_a_demo_that_cannot_be_written_is_a_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    ended = command("demo", "--out", tmp_path / "file")
+    assert (ended.code, ended.out) == (2, "")
+    assert "Cannot write into" in ended.err
+    ended = command("demo", "--out", tmp_path / "demo", "--seed", "-1")
+    assert (ended.code, ended.out) == (2, "")
+    assert "The seed is -1" in ended.err
 
 
 def test_names_of_teams_are_printed_as_they_are(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from needsalloc import __version__, read_membership, synthetic, write_template
-from needsalloc.errors import NeedsallocError
+from needsalloc.errors import NeedsallocError, OutputError, PlanError
 
 if TYPE_CHECKING:
     from needsalloc.inputs import Progress
@@ -45,14 +47,22 @@ _SHOWN_TEAMS = 12
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the console script ends with what this returns."""
     options = _parser().parse_args(arguments)
+    # A file on Windows may have an encoding without the minus sign; a "?" is better than no answer.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return int(options.verb(options))
+        code = int(options.verb(options))
+        sys.stdout.flush()
+        return code
     except NeedsallocError as error:
         print(f"needsalloc: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
         print(
             f'needsalloc: {error.name} is not installed. Run: pip install "needsalloc[all]".', file=sys.stderr
         )
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough; Python must not try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("needsalloc: stopped; nothing was written.", file=sys.stderr)
     return 2
@@ -79,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(verb=_run)
 
     check = verbs.add_parser(
-        "check", help="read every file of a plan, compute no plan, and say what was found"
+        "check", help="read the files of a plan, compute it, write nothing, and say what was found"
     )
     _add_plan(check)
     check.set_defaults(verb=_check)
@@ -104,14 +114,28 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 def _demo(options: argparse.Namespace) -> int:
     from needsalloc.plan import read_plan
 
-    data = options.out / "data"
+    data, plan = options.out / "data", options.out / "plan.toml"
     england = synthetic.england(seed=options.seed)
-    england.write(data, boundaries=True)
-    plan = options.out / "plan.toml"
-    plan.write_text(
-        DEMO_PLAN.format(total=round(float(england.current["current"].sum()), 0)), encoding="utf-8"
-    )
+    text = DEMO_PLAN.format(total=round(float(england.current["current"].sum()), 0))
+    _refuse_own_files(data, plan)
+    try:
+        england.write(data, boundaries=True)
+        plan.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write into {options.out}: {error.strerror}. Choose another folder with --out."
+        ) from error
     return _run_and_write(read_plan(plan), data, options.out / "report")
+
+
+def _refuse_own_files(data: Path, plan: Path) -> None:
+    """The demo takes the place of an earlier demo, and of nothing else."""
+    after_total = DEMO_PLAN.format(total=0).partition("step")[2]
+    is_demo = plan.is_file() and plan.read_text(errors="replace").partition("step")[2] == after_total
+    if (plan.exists() or data.exists()) and not is_demo:
+        raise OutputError(
+            f"{plan.parent} holds a plan or data that are not the demo's. Choose another folder with --out."
+        )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -177,30 +201,29 @@ def _show(result: Result) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from needsalloc.checks import input_checks
-    from needsalloc.inputs import read_inputs
     from needsalloc.plan import read_plan
-    from needsalloc.run import build_catchment, people_of
+    from needsalloc.run import run_plan
 
     plan = read_plan(options.plan)
     with _progress() as say:
-        inputs = read_inputs(plan, options.data or options.plan.parent, progress=say)
-        catchment = build_catchment(inputs)
-        people = people_of(inputs, catchment)
-    for role, frame in inputs.frames.items():
-        print(f"{role:14} {frame.attrs['source']['file']}: {frame.attrs['source']['rows']:,} rows")
-    print(catchment)
-    print(catchment.coverage().to_string(index=False, float_format="{:.4f}".format))
-    checks = input_checks(inputs, catchment, people)
-    for check in checks:
+        result = run_plan(plan, options.data or options.plan.parent, progress=say)
+    for source in result.bundle.sources:
+        print(f"{source.role:16} {source.file}: {source.rows:,} rows")
+    print(result.catchment)
+    print(result.bundle.coverage.to_string(index=False, float_format="{:.4f}".format))
+    for check in result.bundle.checks:
         print(f"{check.status:8} {check.name}: {check.found} (expected: {check.expected})")
-    return 1 if any(check.status == "warning" for check in checks) else 0
+    for warning in result.bundle.warnings:
+        print(f"read      {warning}")
+    return 1 if any(check.status in ("warning", "fail") for check in result.bundle.checks) else 0
 
 
 def _template(options: argparse.Namespace) -> int:
     from needsalloc.catchment import practices_in
 
     if options.map is None:
+        if options.icb:
+            raise PlanError("--icb needs the practice map, to find its PCNs. Give it with --map.")
         print(write_template(options.sheet, []))
         return 0
     teams = read_membership(options.map)

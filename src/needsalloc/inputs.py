@@ -87,10 +87,14 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
 
 def _inside(folder: Path, role: str, file: InputFile) -> list[Path]:
     """The file or files of an input, none of them outside the folder."""
-    if len(file.paths) != 1 and role != _IN_PARTS:
+    if not file.paths:
+        raise PlanError(f"[inputs] {role} names no file. Give its path, or take the line out.")
+    if len(file.paths) > 1 and role != _IN_PARTS:
         raise PlanError(f"[inputs] {role} names {len(file.paths)} files; only {_IN_PARTS} may have several.")
     found = []
     for name in file.paths:
+        if "\0" in name:
+            raise PlanError(f"[inputs] {role} = {name!r} is no path of a file. Write its name.")
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise PlanError(

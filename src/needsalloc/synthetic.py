@@ -135,8 +135,10 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
 
     About 1,700 people live in an area. The size of the real one: areas=33_755, pcns=1_300, icbs=36.
 
-    Raises InvalidValueError unless 1 <= icbs <= 36 and icbs <= pcns <= areas.
+    Raises InvalidValueError for a negative seed, or unless 1 <= icbs <= 36 and icbs <= pcns <= areas.
     """
+    if seed < 0:
+        raise InvalidValueError(f"The seed is {seed}: give a whole number from 0.")
     if not 1 <= icbs <= len(_ICB_SUFFIXES) or not icbs <= pcns <= areas:
         raise InvalidValueError(
             f"areas={areas}, pcns={pcns}, icbs={icbs} make no England: give 1 to {len(_ICB_SUFFIXES)} ICBs, "
