@@ -63,7 +63,7 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
     allocation = pd.DataFrame(
         {
             "team": [*team_codes, "U"],
-            "team_name": [*names, "Unallocated"],
+            "team_name": [*names, "Practices without a PCN"],
             "icb": "QQQ",
             "registered": [*registered_of_team, 1200],
             "resident": [*(registered_of_team * 0.97), 1100.0],

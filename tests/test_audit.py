@@ -102,6 +102,20 @@ def test_a_plan_of_some_teams_is_audited_over_their_people(index):
     assert table["posts"].sum() == pytest.approx(20)
 
 
+def test_a_team_that_did_not_say_what_it_has_is_not_taken_to_have_nobody(index):
+    given = index.teams.index[index.teams["is_team"]]
+    current = {team: 10.0 for team in given[1:]}
+    audit = na.audit_equity(na.allocate(100, index.teams, current=current, step=0.1), index)
+    plan = na.allocate(100, index.teams, current=current, step=0.1).table
+    assert audit.table[["current", "share_of_current", "current_per_10000_adults"]].isna().all(axis=None)
+    assert audit.table["change"].sum() == pytest.approx(plan["change"].sum())
+    everyone = na.audit_equity(
+        na.allocate(100, index.teams, current=current | {given[0]: 10.0}, step=0.1), index
+    )
+    assert everyone.table["change"].sum() == pytest.approx(100 - 10 * len(given))
+    np.testing.assert_allclose(everyone.table["change"], everyone.table["posts"] - everyone.table["current"])
+
+
 def test_without_current_figures_nothing_is_said_of_change(index):
     audit = na.audit_equity(na.allocate(100, index.teams), index)
     assert np.isnan([audit.hoover, audit.most_deprived_change]).all()

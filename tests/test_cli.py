@@ -255,6 +255,19 @@ def test_a_template_filled_in_is_what_run_reads_as_current(tmp_path, suffix, fil
     assert table.loc["U", ["current", "distance_from_target", "change"]].isna().all()
 
 
+def test_a_pcn_across_a_border_is_in_one_template_alone(tmp_path):
+    plan = write_files(tmp_path / "mine")
+    rows = pd.read_csv(plan.parent / MAP, dtype="str")
+    across = rows["PCN_CODE"] == "U90001"
+    first = rows.index[across][0]
+    rows.loc[first, "ICB_CODE"] = "QZY"
+    rows.to_csv(plan.parent / MAP, index=False)
+    for icb, there in (("QZZ", True), ("QZY", False)):
+        sheet = tmp_path / f"{icb}.csv"
+        assert command("template", sheet, "--map", plan.parent / MAP, "--icb", icb).code == 0
+        assert ("U90001" in sheet.read_text(encoding="utf-8-sig")) is there
+
+
 def test_a_template_left_empty_is_refused_by_the_names_of_its_teams(tmp_path):
     plan = write_files(tmp_path / "mine", ONE_ICB.replace(CURRENT, "sheet.csv"))
     command("template", plan.parent / "sheet.csv", "--map", plan.parent / MAP, "--icb", "QZZ")

@@ -55,7 +55,7 @@ def test_every_patient_of_england_is_named_in_the_coverage(england):
         "Wales": WELSH,
         "no area recorded (NO2011)": NOWHERE,
         "All patients": PATIENTS,
-        "of whom: Unallocated (U)": WITHOUT_PCN,
+        "of whom: Practices without a PCN (U)": WITHOUT_PCN,
     }
     pd.testing.assert_frame_equal(england.bundle.coverage, england.catchment.coverage())
     assert england.catchment.coverage()["practices"].tolist() == [6_378, 34, 4_241, 6_378, 69]
@@ -157,9 +157,8 @@ def test_the_pcns_of_one_icb_share_its_posts_on_the_scale_of_england(north_east,
 
 def test_practices_without_a_pcn_elsewhere_are_a_group_of_their_own(north_east):
     found = patients(north_east)
-    here, elsewhere = (
-        found[f"of whom: {name}"] for name in ("Unallocated (U)", "No PCN, in other ICBs (U elsewhere)")
-    )
+    groups = ("Practices without a PCN (U)", "No PCN, in other ICBs (U elsewhere)")
+    here, elsewhere = (found[f"of whom: {name}"] for name in groups)
     assert here == north_east.allocation.table.at["U", "registered"] > 0
     assert here + elsewhere == WITHOUT_PCN
     assert found["All patients"] == PATIENTS

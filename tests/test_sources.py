@@ -104,7 +104,7 @@ def test_practices_without_a_pcn_stay_under_u(write):
     )
     frame = sources.read_membership(path)
     assert frame["pcn"].tolist() == ["U", "U", "U00001"]
-    assert frame["pcn_name"].tolist() == ["Unallocated", "Unallocated", "North"]
+    assert frame["pcn_name"].tolist() == ["Practices without a PCN", "Practices without a PCN", "North"]
     assert frame["icb"].unique().tolist() == ["not given"]
 
 

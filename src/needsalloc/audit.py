@@ -31,7 +31,8 @@ class EquityAudit:
     ----------
     table:
         A row for each fifth, `deprivation_fifth` 1 (most deprived) to 5: adults, shares of people, need,
-        current, target and posts, the need index crude and with equal ages, posts per 10,000 adults.
+        current, target and posts, the need index crude and with equal ages, posts per 10,000 adults. What is
+        in place now is NaN unless every team said it; `change` is that of the teams that did.
     hoover:
         Share of the posts now that would have to move for every team to be at target; NaN if nobody said
         what is in place now.
@@ -90,12 +91,15 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     table["share_of_people"] = people / people.sum()
     table["share_of_need"] = use / use.sum()
     spread = flow.column_shares(sparse.csr_array(contacts))
+    given = plan.table["target"] > 0
     for column in ("current", "target", "posts"):
-        amount = plan.table[column].to_numpy(np.float64)
-        known = np.isfinite(amount).any()
-        table[column] = by_fifth(spread @ np.nan_to_num(amount)) if known else np.nan
+        # Posts now are by fifth only when every team said what it has: a gap is not nobody.
+        whole = plan.table.loc[given, column].notna().all()
+        amount = plan.table[column].fillna(0.0).to_numpy(np.float64)
+        table[column] = by_fifth(spread @ amount) if whole else np.nan
         table[f"share_of_{column}"] = table[column] / table[column].sum()
-    table["change"] = table["posts"] - table["current"]
+    change = plan.table["change"].fillna(0.0).to_numpy(np.float64)
+    table["change"] = by_fifth(spread @ change) if plan.has_current else np.nan
     adults_here = table["people"].where(people > 0)
     table["need_index_crude"] = use / adults_here / need.base.mean_use
     table["need_index_age_standardised"] = level / adults_here / need.base.mean_use

@@ -40,20 +40,20 @@ def input_checks(inputs: Inputs, catchment: Catchment, people: People) -> list[C
             Check("Areas that the boundary file lacks", "warning" if blank else "pass", f"{blank:,}", "0")
         )
     registered = catchment.registered_by_area.to_numpy()
-    low = int((registered < LOW_COVERAGE * people.residents).sum())
+    low = registered < LOW_COVERAGE * people.residents
     checks.append(
         Check(
             f"Areas with fewer than {LOW_COVERAGE:.0%} of their residents on these lists",
-            "note" if low else "pass",
-            f"{low:,} of {len(registered):,}",
-            "0; areas at the edge of the lists are among them",
+            "note" if low.any() else "pass",
+            f"{low.sum():,} of {len(registered):,} areas, with {registered[low].sum():,.0f} patients",
+            "few patients: those who live beyond the edge of the lists",
         )
     )
     checks.append(
         Check(
-            "Registered patients over residents of their areas",
+            "Registered patients over residents, in the other areas",
             "note",
-            f"{registered.sum() / people.residents.sum():.3f}",
+            f"{registered[~low].sum() / people.residents[~low].sum():.3f}",
             "about 1; lists and population have dates of their own",
         )
     )

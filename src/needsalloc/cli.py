@@ -228,7 +228,10 @@ def _template(options: argparse.Namespace) -> int:
         return 0
     teams = read_membership(options.map)
     if options.icb:
-        teams = teams[teams["practice"].isin(practices_in(teams, "icb", options.icb))]
+        practices_in(teams, "icb", options.icb)
+        # The map has no patients, so a PCN across a border goes where most of its practices are.
+        main_icb = teams.groupby("pcn")["icb"].agg(lambda icbs: icbs.mode().iloc[0])
+        teams = teams[teams["pcn"].map(main_icb) == options.icb]
     print(write_template(options.sheet, teams))
     return 0
 

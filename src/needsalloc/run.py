@@ -131,7 +131,8 @@ def with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFr
             "Check their codes (such as A81001)."
         )
     team = membership["practice"].map(own["team"])
-    name = membership["practice"].map(own["team_name"] if "team_name" in own else own["team"])
+    own_name = own.get("team_name", own["team"])
+    name = membership["practice"].map(own_name.where(own_name != "", own["team"]))
     return membership.assign(pcn=team.fillna(membership["pcn"]), pcn_name=name.fillna(membership["pcn_name"]))
 
 

@@ -8,7 +8,7 @@ from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.sources._reading import SourceFile, TextTable
 
 NO_PCN = "U"
-NO_PCN_NAME = "Unallocated"
+NO_PCN_NAME = "Practices without a PCN"
 _NOT_GIVEN = "not given"
 
 # Until June 2022 the columns carry the names of CCGs and STPs, which sub-ICB locations and ICBs replaced.
@@ -32,8 +32,9 @@ def read_membership(
 ) -> pd.DataFrame:
     """One row per practice, all text: `practice, pcn, sub_icb, icb`, each followed by its `…_name`.
 
-    Both generations of the header are read. A practice in no PCN has the code "U", "Unallocated". A file of
-    one's own needs practice and PCN only: a missing name repeats the code, a missing code reads "not given".
+    Both generations of the header are read. A practice in no PCN has the code "U", and a name that says so.
+    A file of one's own needs practice and PCN only: a missing name repeats the code, a missing code reads
+    "not given".
 
     attrs: `on`, the extract date or None; `source`, file name, sha256 and rows.
 
