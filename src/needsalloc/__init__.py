@@ -8,6 +8,7 @@ from needsalloc import reference, synthetic
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import Catchment
+from needsalloc.cohort import synthetic_cohort
 from needsalloc.errors import NeedsallocError
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.need import NeedFormula
@@ -53,5 +54,6 @@ __all__ = [
     "read_registrations",
     "reference",
     "synthetic",
+    "synthetic_cohort",
     "write_template",
 ]
