@@ -154,7 +154,7 @@ def _run_and_write(plan: Plan, data: Path, out: Path) -> int:
     _show(result)
     print(
         f"\nPage      {paths['index.html']}\nWorkbook  {paths['plan.xlsx']}\n"
-        f"Tables    {out / 'tables'}\nLog       {paths['log.md']}"
+        f"Tables    {paths['tables/need.csv'].parent}\nLog       {paths['log.md']}"
     )
     return 0
 
