@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +15,13 @@ from needsalloc.catchment import NO_PCN_ELSEWHERE, NOT_IN_MAP, Catchment, practi
 from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, first_few
 from needsalloc.geography import check_same_vintage
 from needsalloc.index import NeedIndex, need_index
-from needsalloc.inputs import Inputs, cited, read_inputs
+from needsalloc.inputs import Inputs, Progress, cited, read_inputs
 from needsalloc.kernels import rank
 from needsalloc.need import READINGS, NeedFormula
 from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
 from needsalloc.report import Bundle, write
 from needsalloc.sources import NO_PCN
-
-Progress = Callable[[str], None]
 
 _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",
