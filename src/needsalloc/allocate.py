@@ -20,6 +20,7 @@ from needsalloc.kernels import shares
 
 Rule = Literal["webster"]
 _EXACT = 1e-9
+_MOST_STEPS = 10**9
 # Enough for thirds of a post, too few for the noise of 3 * 0.1.
 _DECIMALS = 10
 
@@ -41,8 +42,8 @@ class Allocation:
     tied:
         Teams between which a tie was decided, by the larger need and then the lower code.
     below_quota, above_quota:
-        Teams whose posts are a step or more from target: by a minimum, or by Webster's rule, which can leave
-        the quota.
+        Teams whose posts are more than a step from target: by a minimum, or by Webster's rule, which can
+        leave the quota.
     """
 
     table: pd.DataFrame
@@ -181,6 +182,10 @@ def _whole_steps(total: float, step: float) -> int:
     if not (np.isfinite(total) and total >= 0 and np.isfinite(step) and step > 0):
         raise AllocationError(
             f"The total is {total:g} and the step {step:g}; both must be numbers, the step above 0."
+        )
+    if total / step > _MOST_STEPS:
+        raise AllocationError(
+            f"{total:g} in steps of {step:g} is more than {_MOST_STEPS:,} steps. Check both."
         )
     steps = round(total / step)
     if abs(steps * step - total) > _EXACT * max(total, 1.0):

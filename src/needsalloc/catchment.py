@@ -254,32 +254,39 @@ class Catchment:
         sums = np.asarray(flow.row_shares(self.flows).sum(axis=1)).ravel()
         return sums[self.registered_by_area.to_numpy() > 0]
 
-    def coverage(self) -> pd.DataFrame:
+    def coverage(self, teams: pd.Index | None = None) -> pd.DataFrame:
         """Who is counted and who is not, in rows that say so: `group, practices, areas, patients, share`.
 
-        The first rows, down to "All patients", add up; those after it tell the same people apart in
-        another way.
+        The first rows, down to "All patients", add up; those after it tell the same people apart in another
+        way. With `teams` the first rows are of their patients, and a last one holds all that were read.
         """
-        inside = self.registered.sum(axis=0)
-        rows = [
+        of = np.full(len(self.teams), True) if teams is None else self.teams.index.isin(teams)
+        practice = of[self.team_of_practice]
+        inside = self.registered[:, practice]
+        lives_in = int((inside.sum(axis=1) > 0).sum())
+        rows: list[tuple[str, int, int, float]] = [
             (
-                ENGLAND + ": people living in English areas",
-                int((inside > 0).sum()),
-                len(self.areas),
-                inside.sum(),
+                "England: people living in English areas",
+                int((inside.sum(axis=0) > 0).sum()),
+                lives_in,
+                float(inside.sum()),
             )
         ]
-        for group, part in self.outside.groupby("group"):
-            rows.append((str(group), part["practice"].nunique(), 0, part["patients"].sum()))
-        rows.append(("All patients", len(self.practices), len(self.areas), self.patients))
+        away = self.outside[self.outside["practice"].isin(self.practices[practice])]
+        for group, part in away.groupby("group"):
+            rows.append((str(group), part["practice"].nunique(), 0, float(part["patients"].sum())))
+        total = float(inside.sum() + away["patients"].sum())
+        rows.append(("All patients", int(practice.sum()), lives_in, total))
         everyone = self.registered_by_team["registered"].to_numpy()
-        for position in np.flatnonzero(~self.teams["is_team"]).tolist():
-            practices = int((self.team_of_practice == position).sum())
-            areas = int((self.flows[:, [position]].toarray() > 0).sum())
+        for position in np.flatnonzero(~self.teams["is_team"] & of).tolist():
             label = f"of whom: {self.teams['team_name'].iloc[position]} ({self.teams.index[position]})"
-            rows.append((label, practices, areas, everyone[position]))
+            areas = int((self.flows[:, [position]].toarray() > 0).sum())
+            practices = int((self.team_of_practice == position).sum())
+            rows.append((label, practices, areas, float(everyone[position])))
+        if teams is not None:
+            rows.append(("All patients that were read", len(self.practices), len(self.areas), self.patients))
         table = pd.DataFrame(rows, columns=["group", "practices", "areas", "patients"])
-        return table.assign(share=table["patients"] / self.patients)
+        return table.assign(share=table["patients"] / total)
 
     def __repr__(self) -> str:
         named = int(self.teams["is_team"].sum())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from needsalloc.allocate import Allocation
 from needsalloc.catchment import NOT_IN_MAP, Catchment
+from needsalloc.errors import ConservationError, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
-from needsalloc.people import People
+from needsalloc.people import ADULT, People
 from needsalloc.report import Check
 
 DAYS_APART = 100
@@ -60,38 +63,62 @@ def input_checks(inputs: Inputs, catchment: Catchment, people: People) -> list[C
     return checks
 
 
-def conservation_checks(
-    inputs: Inputs, catchment: Catchment, need: NeedIndex, allocation: Allocation
-) -> list[Check]:
-    """Every person and post accounted for, before and after each step."""
-    people, teams = need.use.people, need.teams
-    read = float(inputs.frames["registrations"]["patients"].sum())
-    shares = catchment.share_sums()
-    reached = float(people.residents_per_patient @ catchment.registered_by_area.to_numpy())
-    steps = round(allocation.total / allocation.step)
-    weighted = float(teams.loc[need.base.teams, "weighted_population"].sum())
+def conservation_checks(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> list[Check]:
+    """Every person and post of the files accounted for in the result.
+
+    What is expected is added up here from the files as they were read, not from anything on the way.
+    """
+    registrations, population = (inputs.frames[role] for role in ("registrations", "population"))
+    population = population[population.index.str.startswith("E")]
+    residents = population.sum(axis=1)
+    teams, national = need.teams, need.use.people.catchment.is_national
+    lists = registrations.groupby(registrations.columns[1], observed=True)["patients"].sum()
+    lists = lists[lists.index.isin(population.index) & (lists > 0)]
+    here = residents.reindex(lists.index)
+    shared_out = float(residents.sum() if national else np.minimum(here, lists).sum())
     checks = [
-        _equal("Patients read, and patients in the catchments", catchment.patients, read),
-        _equal("Furthest that an area's shares sum from 1", float(np.abs(shares - 1).max()), 0.0, "{:.1e}"),
-        _equal("Residents shared out, and residents of the teams", float(teams["resident"].sum()), reached),
         _equal(
-            "Resident adults, and those of the teams",
-            float(teams["resident_adults"].sum()),
-            float(people.resident_adults.sum()),
+            "Patients in the file, and of the teams",
+            teams["registered"].sum(),
+            float(registrations["patients"].sum()),
         ),
-        _equal("Weighted population, and the adults of the base", weighted, need.base.adults),
-        _equal("Steps of posts given, and steps in the total", float(allocation.steps.sum()), float(steps)),
+        _equal("Residents to be shared out, and of the teams", teams["resident"].sum(), shared_out),
+        _equal(
+            f"{allocation.unit} in the plan, and of the teams",
+            allocation.table["posts"].sum(),
+            allocation.total,
+        ),
     ]
-    if need.base.key == "england":
-        mean = np.average(need.areas[need.column], weights=need.areas["resident_adults"])
-        checks.append(_equal("Mean of the need index over the base", float(mean), 1.0, "{:.9f}"))
+    if not national:
+        beyond = here.sum() - shared_out
+        checks.append(
+            Check("Residents of these areas taken to be on other lists", "note", f"{beyond:,.0f}", "left out")
+        )
+    elif ADULT in population:
+        adults = float(population.loc[:, ADULT:].to_numpy().sum())
+        found = teams["resident_adults"].sum()
+        checks.append(_equal("Adults in the population file, and of the teams", found, adults))
+        if need.base.key == "england":
+            weighted = teams["weighted_population"].sum()
+            checks.append(_equal("Adults in the population file, and weighted population", weighted, adults))
     return checks
 
 
-def _equal(name: str, found: float, expected: float, form: str = "{:,.3f}") -> Check:
+def refuse_failed(checks: Iterable[Check]) -> None:
+    """Raise ConservationError if anything that must add up does not: such a plan must not be seen."""
+    failed = [check for check in checks if check.status == "fail"]
+    if failed:
+        named = [f"{check.name}: {check.found} instead of {check.expected}" for check in failed]
+        raise ConservationError(
+            f"{len(failed)} checks of the result failed, so nothing was written: {first_few(named)}. "
+            "This is a fault of needsalloc: please report it with these figures."
+        )
+
+
+def _equal(name: str, found: float, expected: float) -> Check:
     # Sums of millions of floats agree to about twelve digits; anything lost would show long before nine.
     same = abs(found - expected) <= 1e-9 * max(abs(expected), 1.0)
-    return Check(name, "pass" if same else "fail", form.format(found), form.format(expected))
+    return Check(name, "pass" if same else "fail", f"{found:,.1f}", f"{expected:,.1f}")
 
 
-__all__ = ["conservation_checks", "input_checks"]
+__all__ = ["conservation_checks", "input_checks", "refuse_failed"]

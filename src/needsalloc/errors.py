@@ -47,6 +47,10 @@ class AllocationError(NeedsallocError):
     """A total, step or set of limits that no allocation can meet."""
 
 
+class ConservationError(NeedsallocError):
+    """People or posts lost or made on the way through a run: a fault of the software."""
+
+
 class OutputError(NeedsallocError):
     """An output folder that cannot be written, or that must not be overwritten."""
 

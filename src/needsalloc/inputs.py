@@ -10,6 +10,7 @@ import pandas as pd
 
 from needsalloc import reference, sources
 from needsalloc.errors import InputFileError, PlanError
+from needsalloc.need import NeedFormula
 from needsalloc.plan import InputFile, Plan
 from needsalloc.report import Source
 
@@ -40,11 +41,8 @@ _ROLES: Mapping[str, _Role] = {
 }
 _IN_PARTS = "lists"  # women's and men's lists are published in two files
 _TABLES_USED = (
-    "filipe-2024-zero",
-    "filipe-2024-table1",
     "open-data-concordance",
     "age-gradients",
-    "liverpool-calibration",
 )
 
 
@@ -54,6 +52,12 @@ class Inputs:
 
     plan: Plan
     frames: Mapping[str, pd.DataFrame]
+
+    def dated(self, role: str) -> str:
+        """The day or edition of a file, as it says itself, else as the plan says."""
+        attrs = self.frames[role].attrs
+        said = attrs.get("on") or attrs.get("edition") or self.plan.inputs.files()[role].on
+        return str(said or "not stated in the file or the plan")
 
 
 def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = None) -> Inputs:
@@ -105,12 +109,11 @@ def _inside(folder: Path, role: str, file: InputFile) -> list[Path]:
     return found
 
 
-def cited(inputs: Inputs, formula: str, *, made_up: bool) -> tuple[Source, ...]:
+def cited(inputs: Inputs, formula: NeedFormula, *, made_up: bool) -> tuple[Source, ...]:
     """Every file and published table that the figures of a run rest on."""
     found = []
     for role, frame in inputs.frames.items():
         about, source = _ROLES[role], frame.attrs["source"]
-        release = frame.attrs.get("on") or frame.attrs.get("edition") or "not stated in the file"
         licence = "made up" if made_up else "the planner's own" if role == "current" else OGL
         publisher = "needsalloc (made up)" if made_up else about.publisher
         found.append(
@@ -119,15 +122,15 @@ def cited(inputs: Inputs, formula: str, *, made_up: bool) -> tuple[Source, ...]:
                 source["file"],
                 publisher,
                 about.title,
-                str(release),
+                inputs.dated(role),
                 licence,
                 source["sha256"],
                 source["rows"],
             )
         )
-    reading = formula.partition("liverpool-2024-")[2]
-    for name in (f"filipe-2024-count-{reading}", *_TABLES_USED):
-        table = reference.read(name)
+    day = inputs.frames["registrations"].attrs.get("on")
+    for name in (*formula.tables, *_TABLES_USED):
+        table = reference.read(name, on=day)
         rows = len(table.frame)
         found.append(
             Source(

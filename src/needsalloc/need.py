@@ -65,6 +65,8 @@ class NeedFormula:
         What is inferred or chosen, and why.
     citation:
         Paper, tables and licence in one text.
+    tables:
+        Names of the reference tables that it was made from.
     """
 
     name: str
@@ -78,6 +80,7 @@ class NeedFormula:
     interaction: Sex
     notes: tuple[Assumption, ...]
     citation: str
+    tables: tuple[str, ...]
     supply: str = SUPPLY
 
     @classmethod
@@ -119,6 +122,7 @@ class NeedFormula:
             interaction=interaction,
             notes=_notes_on(count_table, reading, interaction),
             citation=f"{zero_table.cite()} {count_table.cite()}",
+            tables=(count_table.name, zero_table.name, "filipe-2024-table1", "liverpool-calibration"),
         )
 
     def cite(self) -> str:

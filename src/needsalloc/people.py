@@ -28,6 +28,7 @@ RAKING_GAP = 1e-6
 RAKING_ROUNDS = 200
 # England's adults on IMD 2019, the scale that the formula was fitted on (residents of mid-2020).
 IMD_2019_MEAN, IMD_2019_SD = 21.4, 14.9
+ON_2019_SCALE = ("IMD 2019", "synthetic")
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,9 +228,14 @@ def _note_on_sex(lists: pd.DataFrame) -> Assumption:
 
 def _on_2019_scale(deprivation: pd.DataFrame, population: pd.DataFrame) -> tuple[pd.Series, list[Assumption]]:
     """Scores as they are, or those of 2025 with the same national z on the scale of 2019."""
-    score = deprivation["imd_score"]
-    if deprivation.attrs.get("edition") != "IMD 2025":
+    score, edition = deprivation["imd_score"], deprivation.attrs.get("edition")
+    if edition is None or edition in ON_2019_SCALE:
         return score, []
+    if edition != "IMD 2025":
+        raise InvalidValueError(
+            f"The deprivation file is of the edition {edition!r}; known are IMD 2025 and "
+            f"{', '.join(ON_2019_SCALE)}. Name one of them with edition."
+        )
     whole = AREAS_OF_ENGLAND["lsoa21"]
     if len(score) != whole:
         raise InvalidValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,10 +31,14 @@ class PlanSection(_Section):
 
 
 class InputFile(_Section):
-    """A file; one in a layout of its own names its columns, as the reader's own keywords."""
+    """A file; `on` says what day it describes where it does not say so itself.
+
+    One in a layout of its own names its columns, as the reader's own keywords.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     path: str | list[str]
+    on: str | date | None = None
 
     @property
     def paths(self) -> list[str]:

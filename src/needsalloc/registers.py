@@ -48,7 +48,7 @@ def prevalence(practices: pd.Index, conditions: pd.DataFrame) -> tuple[pd.DataFr
             lacking.append(f"{term} ({', '.join(codes)})")
             continue
         scale = _scale(str(term), str(rule["liverpool_register"]))
-        share = _with_mean(usable[codes], adults[here]).reindex(practices) * scale
+        share = _shares_of_adults(usable[codes], adults[here]).reindex(practices) * scale
         everywhere = _mean_of(usable[codes], adults[here]) * scale
         share = share.fillna(everywhere)
         held_down += int((share > MOST_PREVALENT).sum())
@@ -73,7 +73,7 @@ def _union(share: Floats) -> Floats:
     return any_of
 
 
-def _with_mean(registers: pd.DataFrame, adults: pd.Series) -> pd.Series:
+def _shares_of_adults(registers: pd.DataFrame, adults: pd.Series) -> pd.Series:
     """(practices,) share of adults on any of the registers; NaN where one is not usable."""
     return pd.Series(_union(registers.div(adults, axis=0).to_numpy(np.float64)), index=registers.index)
 
@@ -98,14 +98,17 @@ def _notes(
     notes = [
         Assumption(
             f"QOF registers stand for {', '.join(terms)}",
-            "Each register over the list of people aged 18 and over, rescaled so that Liverpool agrees with "
-            f"the paper; {held_down:,} values are held at {MOST_PREVALENT:.0%}",
+            "Each register over the list of people aged 18 and over, times the paper's share over that of "
+            "Liverpool's registers of 2021/22, whatever the year of the file; "
+            f"{held_down:,} values are held at {MOST_PREVALENT:.0%}",
             "inference",
             "open-data-concordance",
         ),
         Assumption(
-            "Conditions rise with age by one labelled slope each, of low confidence",
-            "QOF registers have no ages; the slopes return the paper's users by age band within a tenth",
+            "Conditions change with age by one labelled slope each: constants of fit, not prevalences by age",
+            "QOF registers have no ages. The slopes were set so that the paper's users by age band come out "
+            "within a tenth; five bands do not determine them, and those of GP consultations and mental "
+            "health run against what is known of these",
             "inference",
             "age-gradients",
         ),

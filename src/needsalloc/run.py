@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import needsalloc
@@ -32,7 +33,16 @@ _PEOPLE = ("population", "deprivation", "lists", "conditions")
 _ALLOCATION = (
     "team", "team_name", "icb", "registered", "outside", "resident", "registered_adults", "resident_adults",
 )  # fmt: skip
-_PLANNED = ("target_share", "per_head", "target", "posts", "current", "distance_from_target", "change")
+_PLANNED = (
+    "target_share",
+    "per_head",
+    "target",
+    "posts",
+    "current",
+    "vacancies",
+    "distance_from_target",
+    "change",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +68,8 @@ class Result:
 def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None) -> Result:
     """Read the files of a plan from `folder` and compute all of it.
 
-    Raises NeedsallocError, saying what to do, for anything that the plan or the files have wrong.
+    Raises NeedsallocError, saying what to do, for anything that the plan or the files have wrong, and if
+    people or posts were lost on the way.
     """
     say = progress or (lambda _: None)
     inputs = read_inputs(plan, folder, progress=progress)
@@ -151,7 +162,8 @@ def _other_reading(formula: str) -> str:
 def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
     plan, teams = inputs.plan, need.teams
     if icb := plan.catchment.icb:
-        teams = teams[(teams["icb"] == icb) | (teams.index == NO_PCN)]
+        # Nobody knows the ICB of a practice that is missing from the map: it may be this one.
+        teams = teams[(teams["icb"] == icb) | teams.index.isin([NO_PCN, NOT_IN_MAP])]
     without = tuple(teams.index.intersection([NOT_IN_MAP])) if plan.allocate.posts_without_pcn else None
     return allocate(
         plan.plan.total,
@@ -180,6 +192,11 @@ def _bundle(
     made_up = synthetic.is_synthetic(catchment.areas)
     drawn = catchment.team_of_area()
     drawn = drawn[drawn.isin(allocation.table.index)]
+    found = (
+        *checks.conservation_checks(inputs, need, allocation),
+        *checks.input_checks(inputs, catchment, people),
+    )
+    checks.refuse_failed(found)
     areas, flows = need.areas, catchment.to_frame()
     if plan.catchment.icb:
         areas = areas.loc[drawn.index]
@@ -196,19 +213,16 @@ def _bundle(
         people=need.people,
         area_column=catchment.vintage,
         sentences=findings.sentences(plan, need, allocation, audit, moved),
-        warnings=findings.warnings(allocation, audit, made_up=made_up),
-        allocation=_allocation_table(allocation, need),
+        warnings=findings.warnings(catchment, allocation, audit, found, made_up=made_up),
+        allocation=_allocation_table(allocation, need, inputs.frames.get("current")),
         need=areas.reset_index(),
-        coverage=catchment.coverage(),
+        coverage=catchment.coverage(allocation.table.index if plan.catchment.icb else None),
         equity=audit.table,
         flows=flows,
-        parameters=findings.parameters(plan, need, inputs.frames.get("current")),
+        parameters=findings.parameters(inputs, need),
         assumptions=findings.assumptions(need, allocation),
-        checks=(
-            *checks.conservation_checks(inputs, catchment, need, allocation),
-            *checks.input_checks(inputs, catchment, people),
-        ),
-        sources=cited(inputs, need.use.formula.name, made_up=made_up),
+        checks=found,
+        sources=cited(inputs, need.use.formula, made_up=made_up),
         attribution=("Made up: no data of anyone are used.",) if made_up else _ATTRIBUTION,
         boundaries=inputs.frames.get("boundaries"),
         teams_of_areas=drawn,
@@ -217,11 +231,14 @@ def _bundle(
     )
 
 
-def _allocation_table(allocation: Allocation, need: NeedIndex) -> pd.DataFrame:
+def _allocation_table(allocation: Allocation, need: NeedIndex, current: pd.DataFrame | None) -> pd.DataFrame:
     """A row for each team, by code; the groups without a team come last."""
     table = allocation.table.reset_index().sort_values(["is_team", "team"], ascending=[False, True])
     adults = table[f"{need.people}_adults"].where(table["target_share"] > 0, 0.0)
     table["per_head"] = allocation.total * adults / adults.sum()
+    table["vacancies"] = np.nan
+    if current is not None and "vacancies" in current:
+        table["vacancies"] = table["team"].map(current.set_index("team")["vacancies"])
     columns = [*_ALLOCATION, need.column, "weighted_population", *_PLANNED]
     return table[columns].reset_index(drop=True)
 

@@ -12,10 +12,10 @@ def log(bundle: Bundle) -> str:
     failed = sum(check.status == "fail" for check in bundle.checks)
     warned = sum(check.status == "warning" for check in bundle.checks)
     parts = [
-        f"# {bundle.title}: assumptions and checks",
-        f"Status: {bundle.status}. Written by needsalloc {bundle.version}.",
+        f"# {_cell(bundle.title)}: assumptions and checks",
+        f"Status: {_cell(bundle.status)}. Written by needsalloc {bundle.version}.",
         "## Warnings" if bundle.warnings else "",
-        "\n".join(f"- {warning}" for warning in bundle.warnings),
+        "\n".join(f"- {_cell(warning)}" for warning in bundle.warnings),
         "## Assumptions, inferences, choices and gaps",
         _table(
             ["What", "Kind", "Why", "Source"],

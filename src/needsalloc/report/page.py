@@ -93,7 +93,7 @@ def page(bundle: Bundle) -> str:
 def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
     """(figure, what it is, a word more) for the top of the page."""
     teams = bundle.allocation[bundle.allocation["target_share"] > 0]
-    adults = bundle.allocation[f"{bundle.people}_adults"].sum()
+    adults = teams[f"{bundle.people}_adults"].sum()
     index = schema.column(bundle, "allocation", bundle.need_index)
     posts = schema.column(bundle, "allocation", "posts")
     whole = float(bundle.total).is_integer()

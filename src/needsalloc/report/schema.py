@@ -85,8 +85,8 @@ _ALLOCATION: dict[str, Column] = {
     "outside": Column(
         "Living outside English areas",
         "people",
-        "Registered people who live in Wales or Scotland, or whose area is not recorded; they carry the "
-        "team's mean need.",
+        "Registered people whose area is not an English one, or is not recorded (see coverage); they carry "
+        "the team's mean need.",
     ),
     "resident": Column(
         "Resident people",
@@ -98,7 +98,8 @@ _ALLOCATION: dict[str, Column] = {
     "weighted_population": Column(
         "Weighted population",
         "people",
-        "Adults multiplied by their need index: the number of average adults who would have the same need.",
+        "Adults multiplied by their need index, then scaled alike for all teams so that those of the base "
+        "add up to its adults; the parameters give the scale.",
     ),
     "target_share": Column(
         "Target share", "share", "The team's part of all weighted population: its fair share.", "percent", 2
@@ -119,6 +120,9 @@ _ALLOCATION: dict[str, Column] = {
         "Fair share rounded to steps of {step}, so that the total is kept exactly.",
     ),
     "current": Column("Posts now", "{unit}", "In place now, as the planner gave it.", decimals=1),
+    "vacancies": Column(
+        "Vacancies", "{unit}", "Part of the posts now that nobody fills, as the planner gave it.", decimals=1
+    ),
     "distance_from_target": Column(
         "Distance from target",
         "share",
@@ -176,9 +180,11 @@ _EQUITY: dict[str, Column] = {
         "1 to 5",
         "Areas ranked by deprivation and cut into fifths by national rank; 1 is the most deprived.",
     ),
-    "people": Column("Adults", "people", "Adults living in the fifth's areas."),
-    "areas": Column("Areas", "areas", "Areas in the fifth."),
-    "weighted_population": _ALLOCATION["weighted_population"],
+    "people": Column(
+        "Adults",
+        "people",
+        "Adults of the plan's teams who live in the fifth's areas, as the teams count them.",
+    ),
     "current": _ALLOCATION["current"],
     "target": _ALLOCATION["target"],
     "posts": replace(
@@ -214,18 +220,6 @@ _EQUITY: dict[str, Column] = {
     ),
     "current_per_10000_adults": Column(
         "Posts now per 10,000 adults", "{unit} per 10,000 adults", "Posts now by adults.", decimals=2
-    ),
-    "posts_per_10000_weighted": Column(
-        "Posts in this plan per 10,000 weighted population",
-        "{unit} per 10,000 weighted population",
-        "Posts in this plan by weighted population: equal everywhere when posts follow need exactly.",
-        decimals=2,
-    ),
-    "current_per_10000_weighted": Column(
-        "Posts now per 10,000 weighted population",
-        "{unit} per 10,000 weighted population",
-        "Posts now by weighted population.",
-        decimals=2,
     ),
 }
 

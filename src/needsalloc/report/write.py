@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -82,9 +83,13 @@ def _write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
     table = pa.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
     pa.parquet.write_table(table, folder / f"{name}.parquet", compression="zstd")
     for position, field in enumerate(table.schema):
+        column = table.column(position)
         if pa.types.is_dictionary(field.type):
-            decoded = table.column(position).cast(field.type.value_type)
-            table = table.set_column(position, field.name, decoded)
+            column = column.cast(field.type.value_type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            # A spreadsheet that opens the file must not run a name as a formula.
+            column = pa.compute.replace_substring_regex(column, r"^([=+\-@\t\r])", r"'\1")
+        table = table.set_column(position, field.name, column)
     pa.csv.write_csv(table, folder / f"{name}.csv", pa.csv.WriteOptions(quoting_style="needed"))
 
 

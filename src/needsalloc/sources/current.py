@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -226,7 +227,8 @@ def _write_text(path: Path, sheet: pd.DataFrame) -> None:
         rows = csv.writer(file)
         rows.writerows([f"{_NOTE} {note}"] for note in NOTES)
         rows.writerow(sheet.columns)
-        rows.writerows(sheet.itertuples(index=False))
+        # A name that opens like a formula is a name; a spreadsheet would run it.
+        rows.writerows([re.sub(r"^[=+\-@\t\r]", r"'\g<0>", cell) for cell in row] for row in sheet.to_numpy())
 
 
 def _write_workbook(path: Path, sheet: pd.DataFrame) -> None:

@@ -1,0 +1,124 @@
+"""One run of a plan, from inside: nobody is lost, what is lost is refused, what is given is shown."""
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from needsalloc import checks, errors
+from needsalloc.inputs import read_inputs
+from needsalloc.plan import check_plan, read_plan
+from needsalloc.run import run_plan
+from plan_folders import CURRENT, MAP, PLAN, REGISTRATIONS, command, edit, write_files
+
+ONE_ICB = PLAN.replace("[catchment]", '[catchment]\nicb = "QZZ"').replace(f'current = "{CURRENT}"\n', "")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_files(tmp_path / "mine").parent
+
+
+def test_an_icbs_plan_keeps_the_practices_that_the_map_lacks(folder):
+    """Nobody knows their ICB: they are a row, they are in the sentences, and they are read first."""
+    lost = pd.read_csv(folder / MAP, dtype="str")["PRACTICE_CODE"].iloc[0]
+    edit(MAP, lambda rows: rows[rows["PRACTICE_CODE"] != lost])(folder)
+    read = pd.read_csv(folder / REGISTRATIONS)
+    patients = read.loc[read["PRACTICE_CODE"] == lost, "NUMBER_OF_PATIENTS"].sum()
+    (folder / "plan.toml").write_text(ONE_ICB)
+    bundle = run_plan(read_plan(folder / "plan.toml"), folder).bundle
+    row = bundle.allocation.set_index("team").loc["not in map"]
+    assert (row["registered"], row["posts"]) == (patients, 0)
+    assert any(f"practices of {patients:,.0f} patients are missing" in warning for warning in bundle.warnings)
+
+
+def test_an_icbs_coverage_is_of_its_own_patients(folder):
+    (folder / "plan.toml").write_text(ONE_ICB)
+    bundle = run_plan(read_plan(folder / "plan.toml"), folder).bundle
+    patients = bundle.coverage.set_index("group")["patients"]
+    assert patients["All patients"] == bundle.allocation["registered"].sum()
+    assert patients.iloc[: list(patients.index).index("All patients")].sum() == patients["All patients"]
+    read = pd.read_csv(folder / REGISTRATIONS)["NUMBER_OF_PATIENTS"].sum()
+    assert patients["All patients that were read"] == read > patients["All patients"]
+
+
+def test_people_and_posts_that_are_lost_are_found(folder):
+    plan = read_plan(folder / "plan.toml")
+    inputs, result = read_inputs(plan, folder), run_plan(plan, folder)
+    teams = result.need.teams
+    lost = dataclasses.replace(result.need, teams=teams.drop(teams.index[0]))
+    found = {c.name: c.status for c in checks.conservation_checks(inputs, lost, result.allocation)}
+    assert found["Patients in the file, and of the teams"] == "fail"
+    assert found["Residents to be shared out, and of the teams"] == "fail"
+    short = result.allocation.table.assign(posts=lambda table: table["posts"] * 0.999)
+    fewer = dataclasses.replace(result.allocation, table=short)
+    found = {c.name: c.status for c in checks.conservation_checks(inputs, result.need, fewer)}
+    assert found["FTE in the plan, and of the teams"] == "fail"
+    assert found["Patients in the file, and of the teams"] == "pass"
+
+
+def test_a_result_that_lost_somebody_is_not_written(folder, monkeypatch, tmp_path):
+    failed = checks.Check("Patients", "fail", "1", "2")
+    monkeypatch.setattr(checks, "conservation_checks", lambda *_: [failed])
+    ended = command("run", folder / "plan.toml", "--out", tmp_path / "out")
+    assert (ended.code, ended.out) == (2, "")
+    assert "Patients: 1 instead of 2" in ended.err
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(errors.ConservationError):
+        checks.refuse_failed([failed])
+
+
+def test_vacancies_stand_beside_posts_now(folder):
+    edit(CURRENT, lambda rows: rows.assign(vacancies="0.5"))(folder)
+    table = run_plan(read_plan(folder / "plan.toml"), folder).bundle.allocation
+    assert (table["vacancies"].notna() == table["current"].notna()).all()
+    assert (table["vacancies"].dropna() == 0.5).all()
+
+
+def test_a_plan_dates_the_files_that_do_not_date_themselves(folder):
+    text = (folder / "plan.toml").read_text()
+    text = text.replace(
+        'population = "population.csv"', 'population = {path = "population.csv", on = "mid-2020"}'
+    )
+    (folder / "plan.toml").write_text(text)
+    parameters = run_plan(read_plan(folder / "plan.toml"), folder).bundle.parameters
+    assert parameters["Date of population"] == "mid-2020"
+    assert parameters["Date of registrations"] == "2026-01-01"
+    assert parameters["Date of conditions"] == "not stated in the file or the plan"
+
+
+def test_more_posts_than_now_are_not_called_moved(folder):
+    plan = read_plan(folder / "plan.toml").model_dump(exclude_none=True)
+    plan["plan"]["total"] = 60.0
+    sentences = " ".join(run_plan(check_plan(plan), folder).bundle.sentences)
+    assert "would have to move" not in sentences
+    assert "where the plan has 60.0; compared as shares" in sentences
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('edition = "synthetic"', 'edition = "IMD2025"'), "edition 'IMD2025'; known are IMD 2025"),
+        (("total = 20.0", "total = 1e300"), "more than 1,000,000,000 steps"),
+    ],
+)
+def test_what_would_end_badly_is_refused(folder, change, says):
+    text = (folder / "plan.toml").read_text()
+    assert change[0] in text
+    (folder / "plan.toml").write_text(text.replace(*change))
+    ended = command("run", folder / "plan.toml", "--out", folder / "out")
+    assert ended.code == 2
+    assert says in ended.err
+
+
+def test_a_name_is_no_formula_in_any_table(folder, tmp_path):
+    name = "=HYPERLINK(1)"
+    edit(MAP, lambda rows: rows.assign(PCN_NAME=name))(folder)
+    assert command("run", folder / "plan.toml", "--out", tmp_path / "out").code == 0
+    written = pd.read_csv(tmp_path / "out" / "tables" / "allocation.csv")["team_name"]
+    assert set(written) == {"'" + name, "Practices without a PCN"}
+    exact = pd.read_parquet(tmp_path / "out" / "tables" / "allocation.parquet")["team_name"]
+    assert name in set(exact)
+    command("template", tmp_path / "sheet.csv", "--map", folder / MAP)
+    assert f"'{name}" in (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig")
+    assert f",{name}" not in (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig")
