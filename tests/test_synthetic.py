@@ -104,3 +104,8 @@ def test_deprived_areas_are_younger_and_iller_at_a_given_age_and_have_fewer_post
     posts = synthetic.current.set_index("team")["current"] / size.drop("U")
     assert np.corrcoef(posts, pcn_poverty.loc[posts.index])[0, 1] < -0.3
     assert synthetic.current["current"].sum() == pytest.approx(150)
+
+
+def test_scores_of_a_whole_england_stay_below_100() -> None:
+    scores = made.england(areas=33_755, pcns=100, seed=1).deprivation["imd_score"]
+    assert scores.between(0, 100).all()

@@ -43,6 +43,7 @@ _FIRST_AREA = 900_001
 _ORIGIN = np.array([100_000.0, 50_000.0])
 _AGES = np.arange(91)
 _CURRENT_FTE_PER_AREA = 0.5
+_HIGHEST_SCORE = 95.0
 
 _ICB_SUFFIXES = "ZYXWVUTSRQPONMLKJIHGFEDCBA0123456789"
 _TREES = (
@@ -356,10 +357,10 @@ def _lists_frame(lists: Ints, membership: pd.DataFrame) -> pd.DataFrame:
 
 
 def _deprivation(poverty: Floats, codes: pd.Index) -> pd.DataFrame:
-    """Scores spread as the published ones are (a gamma with mean 21.7 and SD 15.3); deciles by rank, 1 the
-    worst."""
+    """Scores spread as the published ones are (a gamma with mean 21.7 and SD 15.3, below 100); deciles by
+    rank, 1 the worst."""
     rank = pd.Series(poverty).rank(ascending=False, method="first").to_numpy()
-    score = 10.85 * gammaincinv(2, 1 - (rank - 0.5) / len(rank))
+    score = np.minimum(10.85 * gammaincinv(2, 1 - (rank - 0.5) / len(rank)), _HIGHEST_SCORE)
     decile = np.ceil(10 * rank / len(rank)).astype(np.int64)
     return pd.DataFrame({"imd_score": score.round(3), "deprivation_decile": decile}, index=codes)
 
