@@ -193,11 +193,10 @@ def _show(result: Result) -> None:
     console.print(table)
     if len(bundle.allocation) > _SHOWN_TEAMS:
         console.print(f"and {len(bundle.allocation) - _SHOWN_TEAMS:,} more in the workbook")
-    failed = [check.name for check in bundle.checks if check.status == "fail"]
-    console.print(
-        f"{len(bundle.checks) - len(failed)} of {len(bundle.checks)} checks hold"
-        + (f"; failed: {', '.join(failed)}" if failed else "")
+    held, warned, noted = (
+        sum(check.status == status for check in bundle.checks) for status in ("pass", "warning", "note")
     )
+    console.print(f"{held:,} checks hold; {warned:,} warnings and {noted:,} notes are in the log")
 
 
 def _check(options: argparse.Namespace) -> int:

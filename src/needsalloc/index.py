@@ -177,7 +177,8 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
             "mean need. Use the lists that hold them."
         )
     mean = float((counted * use_by_team)[inside].sum() / adults)
-    return Base("icb", names[0] if len(names) == 1 and names[0] else "All teams", adults, mean, inside)
+    name = names[0].replace("Integrated Care Board", "ICB") if len(names) == 1 else ""
+    return Base("icb", name or "All teams", adults, mean, inside)
 
 
 __all__ = ["Base", "NeedIndex", "adults_on_flows", "need_index"]
