@@ -238,7 +238,7 @@ class Catchment:
     def to_frame(self) -> pd.DataFrame:
         """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`."""
         flows = self.flows.tocoo()
-        rows, columns = flows.coords
+        rows, columns = flows.row, flows.col
         return pd.DataFrame(
             {
                 self.areas.name: pd.Categorical.from_codes(rows, self.areas),
@@ -248,11 +248,6 @@ class Catchment:
                 "patient_share": flow.column_shares(self.flows).data,
             }
         )
-
-    def share_sums(self) -> np.ndarray:
-        """(areas,) what the resident shares of each area with patients sum to: 1, but for rounding."""
-        sums = np.asarray(flow.row_shares(self.flows).sum(axis=1)).ravel()
-        return sums[self.registered_by_area.to_numpy() > 0]
 
     def coverage(self, teams: pd.Index | None = None) -> pd.DataFrame:
         """Who is counted and who is not, in rows that say so: `group, practices, areas, patients, share`.
