@@ -34,8 +34,8 @@ class EquityAudit:
         current, target and posts, the need index crude and with equal ages, posts per 10,000 adults. What is
         in place now is NaN unless every team said it; `change` is that of the teams that did.
     hoover:
-        Share of the posts now that would have to move for every team to be at target; NaN if nobody said
-        what is in place now.
+        Half the sum of the differences between shares of posts now and of targets: where their totals are
+        equal, the share of posts that would have to move. NaN if nobody said what is in place now.
     most_deprived_change:
         Posts that the most deprived fifth gains by the plan (negative: loses); NaN likewise.
     """
@@ -47,7 +47,8 @@ class EquityAudit:
     def __repr__(self) -> str:
         ends = self.table.iloc[[0, -1]]
         crude, level = (ends[c].to_numpy() for c in ("need_index_crude", "need_index_age_standardised"))
-        moved = f"; {self.hoover:.1%} of posts would have to move" if np.isfinite(self.hoover) else ""
+        known = np.isfinite(self.hoover)
+        moved = f"; shares of posts now are {self.hoover:.1%} from the targets" if known else ""
         return (
             f"<EquityAudit: need of the most over the least deprived fifth {crude[0] / crude[1]:.2f} "
             f"as it is, {level[0] / level[1]:.2f} with equal ages{moved}>"

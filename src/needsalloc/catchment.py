@@ -127,6 +127,11 @@ class Catchment:
         return vintage_in(pd.DataFrame(index=self.areas))
 
     @cached_property
+    def registered_by_practice(self) -> sparse.csc_array:
+        """`registered` with each practice's areas together: sparse by columns, (areas, practices)."""
+        return self.registered.tocsc()
+
+    @cached_property
     def flows(self) -> sparse.csr_array:
         """Patients by English area and team: (areas, teams)."""
         return flow.group_columns(self.registered, self.team_of_practice, len(self.teams))
@@ -160,7 +165,7 @@ class Catchment:
 
     def scaled_by_area(self, per_patient: np.ndarray) -> sparse.csc_array:
         """The flows (areas x practices), each patient counted as `per_patient` (areas,)."""
-        flows = self.registered.tocsc()
+        flows = self.registered_by_practice
         return sparse.csc_array(
             (flows.data * per_patient[flows.indices], flows.indices, flows.indptr), shape=flows.shape
         )

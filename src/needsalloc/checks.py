@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from needsalloc.allocate import Allocation
-from needsalloc.catchment import NOT_IN_MAP, Catchment
+from needsalloc.catchment import NOT_IN_MAP
 from needsalloc.errors import ConservationError, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
@@ -18,8 +18,9 @@ DAYS_APART = 100
 LOW_COVERAGE = 0.5
 
 
-def input_checks(inputs: Inputs, catchment: Catchment, people: People) -> list[Check]:
+def input_checks(inputs: Inputs, people: People) -> list[Check]:
     """Gaps and mismatches of the files, before anything is computed."""
+    catchment = people.catchment
     lost = float(catchment.registered_by_team["registered"].get(NOT_IN_MAP, 0.0))
     checks = [
         Check(

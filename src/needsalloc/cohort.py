@@ -74,12 +74,12 @@ def synthetic_cohort(
 
 def calibrated(formula: NeedFormula, rows: pd.DataFrame) -> NeedFormula:
     """The formula with its constants solved so that these persons have the paper's users and contacts."""
-    number = reference.read("filipe-2024-table1").frame.set_index("variable")
-    people = number["number"]["n_individuals"]
+    printed = reference.read("filipe-2024-table1").frame.set_index("variable")
+    people = printed["number"]["n_individuals"]
     return formula.calibrate_on_rows(
         rows,
-        any_contact=float(number["users_number"]["n_individuals"] / people),
-        contacts=float(number["number"]["contacts"] / people),
+        any_contact=float(printed["users_number"]["n_individuals"] / people),
+        contacts=float(printed["number"]["contacts"] / people),
         label="paper's cohort",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from needsalloc import reference
 from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
 from needsalloc.audit import EquityAudit
@@ -14,9 +15,6 @@ from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
 from needsalloc.plan import Plan
 from needsalloc.report import Check
-
-# Mean IMD score of the least deprived fifth of the cohort that the formula was fitted on (Table 1).
-LEAST_DEPRIVED_FIFTH = 13.8
 
 
 def sentences(
@@ -205,8 +203,10 @@ def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ..
 
 
 def _outside_fitted_range(need: NeedIndex) -> Assumption:
+    printed = reference.read("filipe-2024-table1").frame.set_index("variable")
+    least_deprived = printed["mean"]["imd_quintile_5_least_deprived_score"]
     adults = need.areas["registered_adults"]
-    beyond = adults[need.use.people.imd_score < LEAST_DEPRIVED_FIFTH].sum() / adults.sum()
+    beyond = adults[need.use.people.imd_score < least_deprived].sum() / adults.sum()
     return Assumption(
         f"{beyond:.1%} of adults live in areas less deprived than the mean of Liverpool's least deprived "
         "fifth",

@@ -20,7 +20,6 @@ from needsalloc import reference
 
 Floats = NDArray[np.float64]
 
-AGE_MEAN, AGE_SD = 47.11, 18.61
 OPEN_BAND_AGE = 92.8
 _BANDS = ((18, 30), (30, 50), (50, 70), (70, 90), (90, 101))
 _BAND_ROWS = ("age_18_29", "age_30_49", "age_50_69", "age_70_89", "age_90_plus")
@@ -43,7 +42,15 @@ class CohortAges:
 
 def standardised(age: Floats) -> Floats:
     """Age in standard deviations from the cohort's mean (47.11 years, SD 18.61)."""
-    return (age - AGE_MEAN) / AGE_SD
+    mean, sd = _age()
+    return (age - mean) / sd
+
+
+@cache
+def _age() -> tuple[float, float]:
+    """Mean and standard deviation of age in the published cohort."""
+    printed = reference.read("filipe-2024-table1").frame.set_index("variable")
+    return float(printed["mean"]["age"]), float(printed["sd"]["age"])
 
 
 def mid_year(first_age: NDArray[np.int64]) -> Floats:
@@ -73,6 +80,7 @@ def cohort_ages() -> CohortAges:
 
     printed = reference.read("filipe-2024-table1").frame.set_index("variable")["number"]
     weight = np.array([printed[row] for row in _BAND_ROWS]) / printed["n_individuals"]
+    mean_age, sd_age = _age()
     age = np.arange(18, 101) + 0.5
 
     def band(number: int, mean: float) -> Floats:
@@ -85,14 +93,14 @@ def cohort_ages() -> CohortAges:
 
     def cohort(fourth: float) -> Floats:
         known = {0: _FIRST_MEAN, 1: _SECOND_MEAN, 3: fourth, 4: OPEN_BAND_AGE}
-        third = (AGE_MEAN - sum(weight[k] * mean for k, mean in known.items())) / weight[2]
+        third = (mean_age - sum(weight[k] * mean for k, mean in known.items())) / weight[2]
         means = [_FIRST_MEAN, _SECOND_MEAN, third, fourth, OPEN_BAND_AGE]
         parts = [w * band(k, mean) for k, (w, mean) in enumerate(zip(weight, means, strict=True))]
         return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
     def excess(fourth: float) -> float:
         share = cohort(fourth)
-        return float(np.sqrt(share @ (age - share @ age) ** 2) - AGE_SD)
+        return float(np.sqrt(share @ (age - share @ age) ** 2) - sd_age)
 
     return CohortAges(np.asarray(age), cohort(brentq(excess, 75.0, 80.0)))
 

@@ -24,7 +24,7 @@ class PlanSection(_Section):
 
     title: str
     service: Literal["district-nursing"] = "district-nursing"
-    total: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    total: Annotated[float, Field(gt=0)]
     unit: str = "FTE"
     step: Annotated[float, Field(gt=0)] = 1.0
     status: str = "for discussion"

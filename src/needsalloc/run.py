@@ -29,7 +29,7 @@ _ATTRIBUTION = (
     "Source of boundaries: Office for National Statistics, licensed under the Open Government Licence v3.0. "
     "Contains OS data © Crown copyright and database right.",
 )
-_PEOPLE = ("population", "deprivation", "lists", "conditions")
+_PEOPLE_FILES = ("population", "deprivation", "lists", "conditions")
 _ALLOCATION = (
     "team", "team_name", "icb", "registered", "outside", "resident", "registered_adults", "resident_adults",
 )  # fmt: skip
@@ -50,12 +50,20 @@ class Result:
     """A finished run: its parts for an analyst, and the bundle for the report. Nothing is written yet."""
 
     plan: Plan
-    catchment: Catchment
-    people: People
     need: NeedIndex
     allocation: Allocation
     audit: EquityAudit
     bundle: Bundle
+
+    @property
+    def people(self) -> People:
+        """The people that need was computed for."""
+        return self.need.use.people
+
+    @property
+    def catchment(self) -> Catchment:
+        """The areas, practices and teams of those people."""
+        return self.people.catchment
 
     def write(self, folder: str | Path | None = None, *, progress: Progress | None = None) -> dict[str, Path]:
         """Write the report's folder, whole or not at all; by default where the plan says.
@@ -74,9 +82,9 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     say = progress or (lambda _: None)
     inputs = read_inputs(plan, folder, progress=progress)
     say("catchments")
-    catchment = build_catchment(inputs)
+    catchment = _catchment(inputs)
     say("people")
-    people = people_of(inputs, catchment)
+    people = _people(inputs, catchment)
     say("need")
     need = _need(plan, plan.need.formula, people)
     say("allocation")
@@ -85,17 +93,17 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     say("the other reading of the formula")
     moved = _moved(allocation, _need(plan, _other_reading(plan.need.formula), people))
     bundle = _bundle(inputs, need, allocation, audit, moved)
-    return Result(plan, catchment, people, need, allocation, audit, bundle)
+    return Result(plan, need, allocation, audit, bundle)
 
 
-def build_catchment(inputs: Inputs) -> Catchment:
+def _catchment(inputs: Inputs) -> Catchment:
     """The plan's catchment: its PCNs, and the teams that the sheet of current posts makes of practices.
 
     With one ICB, practices without a PCN in other ICBs are a group of their own.
     """
     membership, icb = inputs.frames["membership"], inputs.plan.catchment.icb
     if "current" in inputs.frames:
-        membership = with_own_teams(membership, inputs.frames["current"])
+        membership = _with_own_teams(membership, inputs.frames["current"])
     if icb:
         practices_in(membership, "icb", icb)
         elsewhere = (membership["pcn"] == NO_PCN) & (membership["icb"] != icb)
@@ -110,7 +118,7 @@ def build_catchment(inputs: Inputs) -> Catchment:
     return catchment
 
 
-def with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+def _with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     """The map with each practice that the planner's sheet names moved to the team that names it.
 
     Raises PlanError for a team made of areas, UnknownCodeError for a practice that is not in the map,
@@ -144,9 +152,11 @@ def with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFr
     return membership.assign(pcn=team.fillna(membership["pcn"]), pcn_name=name.fillna(membership["pcn_name"]))
 
 
-def people_of(inputs: Inputs, catchment: Catchment) -> People:
+def _people(inputs: Inputs, catchment: Catchment) -> People:
     """The people of the plan's catchment, from its files."""
-    return build_people(catchment, **{role: inputs.frames[role] for role in _PEOPLE if role in inputs.frames})
+    return build_people(
+        catchment, **{role: inputs.frames[role] for role in _PEOPLE_FILES if role in inputs.frames}
+    )
 
 
 def _need(plan: Plan, formula: str, people: People) -> NeedIndex:
@@ -194,7 +204,7 @@ def _bundle(
     drawn = drawn[drawn.isin(allocation.table.index)]
     found = (
         *checks.conservation_checks(inputs, need, allocation),
-        *checks.input_checks(inputs, catchment, people),
+        *checks.input_checks(inputs, people),
     )
     checks.refuse_failed(found)
     areas, flows = need.areas, catchment.to_frame()
@@ -243,4 +253,4 @@ def _allocation_table(allocation: Allocation, need: NeedIndex, current: pd.DataF
     return table[columns].reset_index(drop=True)
 
 
-__all__ = ["Result", "build_catchment", "people_of", "run_plan"]
+__all__ = ["Result", "run_plan"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,7 @@ class ExpectedUse:
 def expected_use(formula: NeedFormula, people: People) -> ExpectedUse:
     """Contacts per adult and year on every flow, at mean supply and without unmet need."""
     cells = _Cells(formula, people, observed=False)
-    flows = people.catchment.registered.tocsc()
+    flows = people.catchment.registered_by_practice
     ages_of_area = people.age_mix[:, ADULT:] / people.adult_share[:, None]
     ages_of_all = people.resident_adults @ ages_of_area / people.resident_adults.sum()
     crude, standardised = np.empty(flows.nnz), np.empty(flows.nnz)
@@ -94,14 +95,14 @@ def solve_constants(
     tilted, plain = cells.mixture(practices), cells.mixture(practices, tilted=False)
 
     def contacts_at(zero: float) -> Floats:
-        chance = prevalence.users(tilted.spectrum, cells.log_odds() + zero, cells.rule)
-        return chance * np.exp(cells.log_mean())[:, None, :] * tilted.multiplier[:, :, None]
+        chance = prevalence.users(tilted.spectrum, cells.log_odds + zero, cells.rule)
+        return chance * np.exp(cells.log_mean)[:, None, :] * tilted.multiplier[:, :, None]
 
     def level(zero: float) -> float:
         return float(np.log(contacts / (weight * contacts_at(zero)).sum()))
 
     def excess(zero: float) -> float:
-        chance = prevalence.users(plain.spectrum, cells.log_odds() + zero, cells.rule)
+        chance = prevalence.users(plain.spectrum, cells.log_odds + zero, cells.rule)
         # Those who can have contacts have so many that their mean stands for each of them in e^{-mu}.
         mean = contacts_at(zero) * np.exp(level(zero)) / chance
         return float((weight * chance * -np.expm1(-mean)).sum() - any_contact)
@@ -124,19 +125,26 @@ class _Cells:
         self.nodes, self.score_weights = _score_nodes(formula.standardise("imd_score", people.imd_score))
         self.effects = formula.condition_effects(observed=observed)
         self.own = [term for term in self.effects if term in people.prevalence]
+        self.held = {
+            term: gradients.reference_curve(term, self.age_years)
+            for term in self.effects
+            if term not in self.own
+        }
         by_age = people.catchment.registered.T @ people.age_mix[:, ADULT:]
         total = by_age.sum(axis=1, keepdims=True)
         # A practice whose patients all live outside England's areas is given everybody's ages.
         self.age_weight = np.where(total > 0, by_age, by_age.sum(axis=0))
         self.age_weight /= self.age_weight.sum(axis=1, keepdims=True)
         self.adults = total.ravel()
-        reach = np.abs(self.log_odds()).max() + sum(abs(zero) for _, zero in self.effects.values())
+        reach = np.abs(self.log_odds).max() + sum(abs(zero) for _, zero in self.effects.values())
         self.rule = prevalence.quadrature(float(reach), ACCURACY)
 
+    @cached_property
     def log_mean(self) -> Floats:
         """(ages, columns) log contacts of a user without any condition."""
         return self._linear(self.formula.count, self.formula.constants[1])
 
+    @cached_property
     def log_odds(self) -> Floats:
         """(ages, columns) log odds of never using, without any condition."""
         return self._linear(self.formula.zero, self.formula.constants[0])
@@ -160,8 +168,7 @@ class _Cells:
     def mixture(self, practices: Ints, *, tilted: bool = True) -> prevalence.Mixture:
         """The conditions of each practice and age: multiplier (ages, practices), spectrum (…, nodes)."""
         ages, n = len(self.age_years), len(practices)
-        held = {t: gradients.reference_curve(t, self.age_years) for t in self.effects if t not in self.own}
-        everywhere = self._mix(held, ages, tilted)
+        everywhere = self._mix(self.held, ages, tilted)
         here = self._mix(self._curves(practices), n * ages, tilted)
         return prevalence.Mixture(
             everywhere.multiplier[:, None] * here.multiplier.reshape(n, ages).T,
@@ -189,8 +196,8 @@ class _Cells:
     def use_by_age(self, practices: Ints) -> Floats:
         """Contacts per adult and year, both sexes together: (practices, ages, score nodes)."""
         mixture = self.mixture(practices)
-        chance = prevalence.users(mixture.spectrum, self.log_odds(), self.rule)
-        use = chance * np.exp(self.log_mean())[:, None, :] * mixture.multiplier[:, :, None]
+        chance = prevalence.users(mixture.spectrum, self.log_odds, self.rule)
+        use = chance * np.exp(self.log_mean)[:, None, :] * mixture.multiplier[:, :, None]
         by_sex = use.reshape(*use.shape[:2], len(_WOMAN), len(self.nodes))
         both: Floats = np.einsum("apsn,as->pan", by_sex, self.sex_share)
         return both

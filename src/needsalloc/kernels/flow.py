@@ -24,7 +24,10 @@ def group_columns(flows: sparse.csr_array, group: Ints, groups: int) -> sparse.c
 
 def row_shares(flows: sparse.csr_array) -> sparse.csr_array:
     """Each row divided by its sum; a row without flows stays empty."""
-    return _scale_rows(flows, np.asarray(flows.sum(axis=1)).ravel())
+    total = np.asarray(flows.sum(axis=1)).ravel()
+    shares = flows.copy()
+    shares.data = shares.data / np.repeat(total, np.diff(flows.indptr))
+    return shares
 
 
 def column_shares(flows: sparse.csr_array) -> sparse.csr_array:
@@ -46,9 +49,3 @@ def largest_column(flows: sparse.csr_array) -> Ints:
     first = np.unique(rows[order], return_index=True)
     largest[first[0]] = flows.indices[order][first[1]]
     return largest
-
-
-def _scale_rows(flows: sparse.csr_array, total: Floats) -> sparse.csr_array:
-    shares = flows.copy()
-    shares.data = shares.data / np.repeat(total, np.diff(flows.indptr))
-    return shares

@@ -22,6 +22,7 @@ from needsalloc.errors import OutputError, first_few
 from needsalloc.report import schema
 from needsalloc.report.bundle import TABLES, Bundle
 from needsalloc.report.log import log
+from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 
 Progress = Callable[[str], None]
 
@@ -87,8 +88,7 @@ def _write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
         if pa.types.is_dictionary(field.type):
             column = column.cast(field.type.value_type)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            # A spreadsheet that opens the file must not run a name as a formula.
-            column = pa.compute.replace_substring_regex(column, r"^([=+\-@\t\r])", r"'\1")
+            column = pa.compute.replace_substring_regex(column, FORMULA_START, AS_TEXT)
         table = table.set_column(position, field.name, column)
     pa.csv.write_csv(table, folder / f"{name}.csv", pa.csv.WriteOptions(quoting_style="needed"))
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from needsalloc import spreadsheet
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, OutputError, first_few
 from needsalloc.sources._reading import SourceFile, TextTable, as_text, plain
 from needsalloc.sources.membership import NO_PCN
@@ -227,8 +227,7 @@ def _write_text(path: Path, sheet: pd.DataFrame) -> None:
         rows = csv.writer(file)
         rows.writerows([f"{_NOTE} {note}"] for note in NOTES)
         rows.writerow(sheet.columns)
-        # A name that opens like a formula is a name; a spreadsheet would run it.
-        rows.writerows([re.sub(r"^[=+\-@\t\r]", r"'\g<0>", cell) for cell in row] for row in sheet.to_numpy())
+        rows.writerows([spreadsheet.as_text(cell) for cell in row] for row in sheet.to_numpy())
 
 
 def _write_workbook(path: Path, sheet: pd.DataFrame) -> None:
