@@ -8,7 +8,7 @@ import pytest
 
 import needsalloc as na
 from needsalloc import errors, reference
-from needsalloc.catchment import practices_in
+from needsalloc.teams import practices_in
 from needsalloc.plan import Plan, read_plan
 from needsalloc.run import Result, run_plan
 

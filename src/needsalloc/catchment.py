@@ -1,8 +1,9 @@
-"""Catchments: who uses which team, by where they live, as proportional flows.
+"""Catchments: who uses which team, by where they live.
 
 `n[a, t]` patients live in area `a` and are registered with team `t`. Two directions, two names:
-`resident_share` is the part of an area's registered people who are with a team (rows sum to 1);
-`patient_share` is the part of a team's patients who live in an area (columns sum to 1).
+`resident_share` is the part of an area's people who are with a team; `patient_share` is the part of a team's
+patients who live in an area (columns sum to 1). How shares follow from flows is the method (`methods`): by
+default every area is shared out in proportion to its flows, and its row sums to 1.
 
 Source: proportional flow, Norris-Bailey / South West Public Health Observatory 2006; Jones et al. 2011,
 doi:10.1007/s10729-011-9154-y.
@@ -10,45 +11,54 @@ doi:10.1007/s10729-011-9154-y.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from needsalloc import alignment, grouping
+from needsalloc import teams as of_teams
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
-from needsalloc.geography import AREAS_OF_ENGLAND, ENGLAND, Vintage, check_same_vintage, classify, vintage_in
-from needsalloc.kernels import flow
-from needsalloc.sources import NO_PCN
+from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
+from needsalloc.kernels import assign, flow
+from needsalloc.methods import PROPORTIONAL, Method, method
+from needsalloc.relations import relation, whole_shares
+from needsalloc.teams import UNASSIGNED
 
-NOT_IN_MAP = "not in map"
-NOT_IN_MAP_NAME = "Practices missing from the map"
-NO_PCN_ELSEWHERE = "U elsewhere"
-NO_TEAM = (NO_PCN, NO_PCN_ELSEWHERE, NOT_IN_MAP)
-_VINTAGE_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
+_AREA_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
+_Values = TypeVar("_Values", pd.Series, pd.DataFrame)
 
 
 @dataclass(frozen=True, eq=False)
 class Catchment:
-    """Areas to teams by proportional flow: an immutable relation with labels.
+    """Areas to teams: an immutable relation with labels.
 
     Attributes
     ----------
     registered:
-        Patients by English area and practice: sparse, (areas, practices).
+        Patients by area and practice: sparse, (areas, practices).
     areas, practices:
-        Their codes, sorted. `areas.name` is the census vintage, "lsoa11" or "lsoa21".
+        Their codes, sorted. `areas.name` is the census vintage, "lsoa11" or "lsoa21", or the name of another
+        kind of area. Flows to other providers than practices, such as trusts, have these in `practices`.
     teams:
-        One row per team, index `team`: `team_name`, `icb` (of most of its patients), `icb_name`, and
-        `is_team`, False for the group of practices without a PCN and for practices missing from the map.
+        One row per team, index `team`: `team_name`, `icb` (of most of its patients), `icb_name`,
+        and `is_team`, False for the groups that are no team (practices without a PCN, practices missing from
+        the map, areas in no catchment).
     team_of_practice:
         (practices,) position of each practice's team in `teams`.
     outside:
-        Patients who live in no English area: `practice, group, patients`.
+        Patients who live in no such area: `practice, group, patients`.
     on:
         The day the lists were counted.
+    method:
+        How shares follow from flows.
+    unit:
+        What the flows count: "patients", "residents" (see `with_residents`), or "shares" where nobody is
+        counted.
     """
 
     registered: sparse.csr_array
@@ -58,73 +68,189 @@ class Catchment:
     team_of_practice: np.ndarray
     outside: pd.DataFrame
     on: date | None
+    method: Method = PROPORTIONAL
+    unit: Literal["patients", "residents", "shares"] = "patients"
 
     @classmethod
     def from_registrations(
-        cls, registrations: pd.DataFrame, membership: pd.DataFrame | None = None
+        cls,
+        registrations: pd.DataFrame,
+        membership: pd.DataFrame | None = None,
+        *,
+        teams: str = "pcn",
+        areas: str = "england",
     ) -> Catchment:
         """The catchment of PCNs, or of the practices themselves if there is no `membership`.
 
-        registrations: `practice`, `lsoa11` or `lsoa21`, `patients` (see `read_registrations`).
-        membership: `practice, practice_name, pcn, pcn_name, icb, icb_name` (see `read_membership`).
-        Patients outside England's areas, practices without a PCN and practices missing from the map are
-        kept, named and counted (`coverage`). Any name may stand in the `pcn` column: a neighbourhood is a set
-        of practices.
+        registrations: `practice`, `lsoa11` or `lsoa21`, `patients` (see `read_registrations`); rows that
+            repeat a practice and area are added up.
+        membership: `practice, pcn, pcn_name, icb, icb_name` (see `read_membership`).
+        teams: the column of the map that names the team: "pcn", "practice", "sub_icb", "icb", or one of your
+            own, such as a neighbourhood.
+        areas: "england" sets patients who live elsewhere aside, named and counted; "all" makes Welsh,
+            Scottish and Northern Irish areas of the catchment too. Codes of no place are set aside in any
+            case.
+
+        Practices without a PCN and practices missing from the map are kept as groups of their own.
 
         Raises InvalidValueError for negative counts, for a practice that is twice in the map or if nobody
-        lives in England, UnknownCodeError if no practice is in the map.
+        lives in an area, UnknownCodeError if no practice is in the map.
 
         >>> from needsalloc import synthetic
         >>> england = synthetic.england(areas=60, pcns=3, seed=1)
         >>> Catchment.from_registrations(england.registrations, england.membership).teams.index.name
         'team'
         """
+        if areas not in ("england", "all"):
+            raise InvalidValueError(f'areas={areas!r} is unknown: choose "england" or "all".')
         vintage = vintage_in(registrations)
-        patients = registrations["patients"].to_numpy(np.float64)
-        if not (patients >= 0).all():
-            bad = registrations.loc[~(patients >= 0), "practice"]
-            raise InvalidValueError(
-                f"{len(bad):,} rows of registrations have negative or missing counts, first at practices "
-                f"{first_few(bad)}. Read the file with read_registrations, or mend those rows."
-            )
-        # A row of nobody must not bring an area in: no flow would carry the people who live there.
-        registrations, patients = registrations[patients > 0], patients[patients > 0]
-        practice, practices = _codes(registrations["practice"])
-        area, places = _codes(registrations[vintage])
-        group = classify(places)
-        areas = places[group == ENGLAND].rename(vintage)
-        if areas.empty:
-            raise InvalidValueError(
-                "No patient of the registrations lives in an English area; "
-                f"found: {first_few(places) or 'nobody'}. "
-                "Use the file of patients registered at a GP practice by LSOA."
-            )
-        position = np.cumsum(group == ENGLAND) - 1
-        inside = (group == ENGLAND)[area]
-        registered = flow.flow_matrix(
-            position[area[inside]], practice[inside], patients[inside], (len(areas), len(practices))
+        found = relation(registrations, vintage, "practice", areas)
+        registered, places, practices, away = found
+        size = flow.total_by_column(registered)
+        size += np.bincount(
+            practices.get_indexer(pd.Index(away["practice"])), weights=away["patients"], minlength=len(size)
         )
-        away = pd.DataFrame(
-            {
-                "practice": practices[practice[~inside]],
-                "group": group[area[~inside]],
-                "patients": patients[~inside],
-            }
-        )
-        away = away.groupby(["practice", "group"])["patients"].sum().reset_index()
-        size = np.bincount(practice, weights=patients, minlength=len(practices))
         if membership is None:
-            members = pd.DataFrame({"practice": practices, "pcn": practices, "pcn_name": practices})
-            members[["icb", "icb_name"]] = ""
-        else:
-            members = membership
-        team_of_practice, teams = _teams(practices, members, size)
-        return cls(registered, areas, practices, teams, team_of_practice, away, registrations.attrs.get("on"))
+            membership, teams = pd.DataFrame({"practice": practices}), "practice"
+        team_of_practice, table = of_teams.teams_of_practices(practices, membership, size, teams)
+        on = registrations.attrs.get("on")
+        return cls(registered, places, practices, table, team_of_practice, away, on)
+
+    @classmethod
+    def from_flows(
+        cls,
+        flows: pd.DataFrame,
+        *,
+        area: str,
+        team: str,
+        patients: str | None = None,
+        share: str | None = None,
+        remainder: str = "refuse",
+    ) -> Catchment:
+        """The catchment of any flows from areas to teams, or of shares that somebody has worked out.
+
+        flows: a row per area and team (a matrix becomes one by `melt`). `area` and `team` name the columns of
+            codes, and either `patients` the column of counts (activity, any weight), or `share` that of the
+            part of each area that is with the team.
+        remainder: what to do where the shares of an area sum to less than 1, as published shares do when
+            small numbers are suppressed: "refuse", "unassigned" (a group of its own, no team), or "rescale"
+            to 1.
+
+        Shares count nobody: give them people by `with_residents` before a rate is averaged.
+
+        Raises InvalidValueError for negative values, for shares that do not sum to 1 (more than 1 in any
+        case).
+
+        >>> flows = pd.DataFrame({"msoa": ["E02000001"] * 2, "trust": ["R1H", "RAL"], "share": [0.6, 0.3]})
+        >>> Catchment.from_flows(flows, area="msoa", team="trust", share="share", remainder="unassigned")
+        <Catchment: 1 areas (msoa) → 2 teams, shares alone; 10.00% without a team>
+        """
+        if (patients is None) == (share is None):
+            raise InvalidValueError("Name one column: patients= for counts, or share= for shares.")
+        value = str(patients or share)
+        if lacking := [name for name in (area, team, value) if name not in flows]:
+            raise InvalidValueError(
+                f"The flows lack the columns {first_few(lacking)}; they have {first_few(flows, 12)}."
+            )
+        if flows[team].astype("str").isin([UNASSIGNED]).any():
+            raise InvalidValueError(
+                f"No team may be called {UNASSIGNED!r}: that is the group of those in none."
+            )
+        frame = pd.DataFrame({"practice": flows[team], area: flows[area], "patients": flows[value]})
+        if share is not None:
+            frame = whole_shares(frame, area, remainder)
+        registered, places, codes, away = relation(frame, area, "team", "england")
+        blank = np.full(len(codes), "")
+        position, table = of_teams.labelled(codes, codes, blank, blank, np.ones(len(codes)))
+        table.loc[table.index == UNASSIGNED, "team_name"] = of_teams.UNASSIGNED_NAME
+        return cls(
+            registered,
+            places,
+            codes,
+            table,
+            position,
+            away,
+            flows.attrs.get("on"),
+            unit="patients" if share is None else "shares",
+        )
+
+    def with_method(self, name: str, *, share: float | None = None, residual: str | None = None) -> Catchment:
+        """The same flows by another method.
+
+        name: "proportional", "first_past_the_post", "threshold" or "cumulative" (see `methods`).
+        share: of the threshold, 0.30 by default: an area is in the catchment of every team that at least this
+            part of its registered people are with. Of the cumulative method, 0.80 by default, 0.50 to 0.98: a
+            catchment is the fewest areas that hold this part of a team's patients.
+        residual: of the threshold, what becomes of an area in which no team reaches it: "unassigned" (in no
+            catchment, the default) or "largest" (to the team with the largest share).
+
+        Practices without a PCN, or missing from the map, count in every share and are given no area. Equal
+        claims go to the first by code and are listed in `ties`. Areas in no catchment are the row
+        "unassigned".
+
+        Raises InvalidValueError for an unknown method or option.
+        """
+        chosen = method(name, share, residual)
+        used = np.zeros(len(self.teams), dtype=np.bool_)
+        used[self.team_of_practice] = True
+        teams = self.teams[used]
+        if chosen.by_whole_areas:
+            teams = of_teams.with_group(teams, UNASSIGNED, of_teams.UNASSIGNED_NAME)
+        return replace(self, method=chosen, teams=teams)
+
+    def with_residents(self, residents: pd.Series) -> Catchment:
+        """The same shares over the people who live in each area: its flows become residents.
+
+        residents: people by area. The resident base of `average`, `patient_share` and `registered_by_team`.
+        With shares alone (`from_flows`) this is what puts people into them.
+
+        Raises as `apportion`.
+        """
+        people = self.aligned(residents, str(residents.name or "the residents"))
+        per_head = np.divide(
+            people, self.size_of_area, out=np.zeros_like(people), where=self.size_of_area > 0
+        )
+        return replace(
+            self,
+            registered=flow.scale_rows(self.registered, per_head),
+            outside=self.outside.iloc[:0],
+            unit="residents",
+        )
+
+    def regroup(self, groups: pd.Series) -> Catchment:
+        """The catchment of groups of practices, or of groups of areas.
+
+        groups: index practices, or index areas; values the name of each one's group. A practice (or area)
+            that is not in it stays, in the group "not in map" that is no team. A group of areas serves the
+            people who live in them, whoever they are registered with.
+
+        Raises UnknownCodeError for a code that is not in this catchment, InvalidValueError for one that
+        stands twice or has no group.
+        """
+        return replace(self, method=PROPORTIONAL, **grouping.regrouped(self, groups))
+
+    def crosswalk(self, other: Catchment) -> Catchment:
+        """From the teams of this catchment to those of another, by the people they share.
+
+        The teams of this catchment are the areas of the result: `apportion` carries their counts (staff,
+        contacts) to the other's teams. Two groupings of the same practices share whole practices, and
+        nothing is assumed; otherwise people meet in their areas, and within an area the two memberships are
+        taken to be independent (which is exact where one of the two holds whole areas).
+
+        Raises UnknownCodeError if the two have neither practices nor areas in common.
+        """
+        return Catchment(**grouping.between(self, other))
 
     @property
     def vintage(self) -> Vintage:
-        """The census of the areas: "lsoa11" or "lsoa21"."""
+        """The census of the areas: "lsoa11" or "lsoa21"; VintageError if they are no LSOAs."""
         return vintage_in(pd.DataFrame(index=self.areas))
+
+    @property
+    def serves(self) -> str:
+        """Whom a team answers for: "registered" people, or "residents" of whole areas."""
+        areas = self.method.by_whole_areas or self.practices.name == grouping.OF_AREAS
+        return "residents" if areas or self.unit == "residents" else "registered"
 
     @cached_property
     def registered_by_practice(self) -> sparse.csc_array:
@@ -133,30 +259,97 @@ class Catchment:
 
     @cached_property
     def flows(self) -> sparse.csr_array:
-        """Patients by English area and team: (areas, teams)."""
+        """Patients by area and team, whatever the method: (areas, teams)."""
         return flow.group_columns(self.registered, self.team_of_practice, len(self.teams))
+
+    @cached_property
+    def size_of_area(self) -> np.ndarray:
+        """(areas,) patients of any team."""
+        return flow.total_by_row(self.registered)
+
+    @cached_property
+    def _chosen(self) -> assign.Chosen:
+        """Which flows put an area into a catchment, for a method by whole areas."""
+        return self.method.choose(self.flows, self.teams["is_team"].to_numpy())
+
+    @cached_property
+    def resident_share(self) -> sparse.csr_array:
+        """The part of each area's people who are with each team, by the method: (areas, teams).
+
+        Rows sum to 1, but for threshold and cumulative catchments, in which an area may be of several teams;
+        one that is of none is wholly "unassigned".
+        """
+        if not self.method.by_whole_areas:
+            return flow.row_shares(self.flows)
+        return flow.whole_rows(
+            self.flows, self._chosen.entries, int(self.teams.index.get_indexer(pd.Index([UNASSIGNED]))[0])
+        )
+
+    @cached_property
+    def served(self) -> sparse.csr_array:
+        """Registered people by area and team by the method, (areas, teams): `resident_share` of the area's.
+        """
+        if not self.method.by_whole_areas:
+            return self.flows
+        return flow.scale_rows(self.resident_share, self.size_of_area)
+
+    @cached_property
+    def patient_share(self) -> sparse.csr_array:
+        """The part of each team's people who live in each area: `served`, columns summing to 1."""
+        return flow.column_shares(self.served)
+
+    @property
+    def ties(self) -> pd.DataFrame:
+        """Equal claims to an area that the order of codes decided: area, `team`, `registered`, `given`."""
+        if not self.method.by_whole_areas:
+            empty = np.zeros(self.flows.nnz, dtype=np.bool_)
+            tied, given = empty, empty
+        else:
+            tied, given = self._chosen.tied, self._chosen.entries
+        frame = self._by_flow(self.flows, tied)
+        return frame.assign(registered=self.flows.data[tied], given=given[tied])
 
     @cached_property
     def registered_by_area(self) -> pd.Series:
         """Patients of any team who live in each area."""
-        total = np.asarray(self.flows.sum(axis=1)).ravel()
-        return pd.Series(total, index=self.areas, name="registered")
+        return pd.Series(self.size_of_area, index=self.areas, name="registered")
+
+    @cached_property
+    def outside_by_practice(self) -> np.ndarray:
+        """(practices,) patients who live in no area of the catchment."""
+        position = self.practices.get_indexer(pd.Index(self.outside["practice"]))
+        return np.bincount(position, weights=self.outside["patients"], minlength=len(self.practices))
 
     @cached_property
     def registered_by_team(self) -> pd.DataFrame:
-        """Index `team`: patients `inside` English areas, `outside` them, and all `registered`."""
-        away = pd.Series(0.0, index=self.practices)
-        lost = self.outside.groupby("practice")["patients"].sum()
-        away.loc[lost.index] = lost
-        inside = np.asarray(self.flows.sum(axis=0)).ravel()
-        outside = np.bincount(self.team_of_practice, weights=away, minlength=len(self.teams))
+        """Index `team`: patients `inside` the areas, `outside` them, and all `registered`, by their lists."""
+        inside = flow.total_by_column(self.flows)
+        outside = np.bincount(
+            self.team_of_practice, weights=self.outside_by_practice, minlength=len(self.teams)
+        )
         table = pd.DataFrame({"inside": inside, "outside": outside}, index=self.teams.index)
         return table.assign(registered=table["inside"] + table["outside"])
+
+    def populations(self, residents: pd.Series | None = None) -> pd.DataFrame:
+        """Index `team`: its people by the method, on the registered and on the resident base side by side.
+
+        `registered` (patients `inside` areas and `outside` them; a method by whole areas counts everybody
+        registered who lives in the team's areas, and nobody outside), and `resident` if `residents` are
+        given.
+        """
+        inside = flow.total_by_column(self.served)
+        outside = 0.0 if self.method.by_whole_areas else self.registered_by_team["outside"].to_numpy()
+        table = pd.DataFrame({"inside": inside, "outside": outside}, index=self.teams.index)
+        table["registered"] = table["inside"] + table["outside"]
+        if residents is not None:
+            table["resident"] = self.apportion(residents)
+        return table
 
     @property
     def is_national(self) -> bool:
         """Whether every area of England is here, so that all of an area's registrations are known."""
-        return len(self.areas) == AREAS_OF_ENGLAND[self.vintage]
+        whole = AREAS_OF_ENGLAND.get(self.areas.name)  # type: ignore[call-overload]
+        return whole is not None and int(is_english(self.areas).sum()) == whole
 
     @property
     def patients(self) -> float:
@@ -172,26 +365,72 @@ class Catchment:
 
     def sum_by_team(self, flows: sparse.csc_array) -> pd.Series:
         """What is on flows (areas x practices), added up by team."""
-        by_practice = np.asarray(flows.sum(axis=0)).ravel()
+        by_practice = flow.total_by_column(flows)
         total = np.bincount(self.team_of_practice, weights=by_practice, minlength=len(self.teams))
         return pd.Series(total, index=self.teams.index)
 
-    def apportion(self, counts: pd.Series) -> pd.Series:
-        """Carry counts by area (people, contacts) to teams by resident share; the total is kept.
+    def apportion(self, counts: _Values) -> _Values:
+        """Carry counts by area (people, contacts) to teams, by resident share.
+
+        counts: index areas; a frame carries each of its columns. Proportional catchments keep the total. In
+        catchments by whole areas the count of an area of two teams is with both, and that of an area of
+        none is in the row "unassigned".
 
         Raises VintageError or UnknownCodeError if the counts lack areas of the catchment, or hold
-        people in areas where nobody is registered.
+        people in areas where nobody is registered, InvalidValueError for what is named as a rate.
         """
-        values = self.aligned(counts, str(counts.name or "the counts"))
-        return pd.Series(flow.row_shares(self.flows).T @ values, index=self.teams.index, name=counts.name)
+        alignment.refuse_rates(counts, "apportioning", "average(rates)")
+        values = self.aligned(counts, _named(counts, "the counts"))
+        return _labelled(self.resident_share.T @ values, self.teams.index, counts)
 
-    def average(self, rates: pd.Series) -> pd.Series:
-        """The mean of a rate by area (a score, an index) over each team's patients, by patient share."""
-        values = self.aligned(rates, str(rates.name or "the rates"), cover=False)
-        mean = flow.column_shares(self.flows).T @ values
-        return pd.Series(mean, index=self.teams.index, name=rates.name).where(
-            self.registered_by_team["inside"] > 0
-        )
+    def apportion_to_areas(self, counts: _Values) -> _Values:
+        """Carry counts by team (posts, patients on a register) to areas, by patient share; the total is kept.
+
+        counts: index team. All of a team's count goes to the areas, that of patients who live outside them
+            too.
+
+        Raises UnknownCodeError for a team that is not in the catchment, for a missing one, and for a count
+        of a team that nobody of these areas is with; InvalidValueError for what is named as a rate.
+        """
+        alignment.refuse_rates(counts, "apportioning", "average_to_areas(rates)")
+        self._refuse_shares_alone()
+        here = flow.total_by_column(self.served) > 0
+        what = _named(counts, "the counts")
+        values = alignment.by_team(counts, self.teams.index, what, here)
+        lost = self.teams.index[~here & alignment.any_of_row(values > 0)]
+        if len(lost):
+            raise UnknownCodeError(
+                f"{len(lost):,} teams of {what} have a count but nobody in these areas: {first_few(lost)}. "
+                "Their count would be lost: leave them out, and report them by name."
+            )
+        return _labelled(self.patient_share @ values, self.areas, counts)
+
+    def average(self, rates: _Values) -> _Values:
+        """The mean of a rate by area (a score, an index) over each team's people, by patient share.
+
+        rates: index areas. NaN for a team that nobody of these areas is with. The people are the registered;
+        on a catchment `with_residents`, the residents.
+
+        Raises as `apportion`, and InvalidValueError for what is named as a count.
+        """
+        alignment.refuse_counts(rates, "averaging", "apportion(counts)")
+        self._refuse_shares_alone()
+        values = self.aligned(rates, _named(rates, "the rates"), cover=False)
+        mean = self.patient_share.T @ values
+        mean[flow.total_by_column(self.served) == 0] = np.nan
+        return _labelled(mean, self.teams.index, rates)
+
+    def average_to_areas(self, rates: _Values) -> _Values:
+        """The mean of a rate by team over the people of each area, by resident share.
+
+        rates: index team; the groups that are no team need a rate too, where people are in them.
+
+        Raises UnknownCodeError or InvalidValueError.
+        """
+        alignment.refuse_counts(rates, "averaging", "apportion_to_areas(counts)")
+        here = flow.total_by_column(self.served) > 0
+        values = alignment.by_team(rates, self.teams.index, _named(rates, "the rates"), here)
+        return _labelled(flow.row_shares(self.resident_share) @ values, self.areas, rates)
 
     def aligned(
         self, by_area: pd.Series | pd.DataFrame, what: str = "the values", *, cover: bool = True
@@ -200,59 +439,42 @@ class Catchment:
 
         With `cover`, areas with people where nobody is registered are refused too: they would be lost.
         """
-        known = by_area.index
-        check_same_vintage(self.areas, known, left_name="The registrations", right_name=what)
-        if known.has_duplicates:
-            twice = known[known.duplicated()].unique()
-            raise InvalidValueError(
-                f"{len(twice):,} areas stand twice in {what}: {first_few(twice)}. Leave one row of each."
-            )
-        position = known.get_indexer(self.areas)
-        if (position < 0).any():
-            missing = self.areas[position < 0]
-            raise UnknownCodeError(
-                f"{len(missing):,} of {len(self.areas):,} areas with registered patients have no row in "
-                f"{what}: {first_few(missing)}. Use a file that covers every area of the registrations."
-            )
-        everything = by_area.to_numpy(np.float64)
-        values: np.ndarray = everything[position]
-        if cover:
-            left_out = np.setdiff1d(np.arange(len(known)), position)
-            lost = known[left_out[everything[left_out] > 0]]
-            if len(lost):
-                raise UnknownCodeError(
-                    f"{len(lost):,} areas of {what} have people but no registered patient in this "
-                    f"catchment: {first_few(lost)}. Check the LSOA vintage (this catchment is "
-                    f"{self.vintage}), or leave them out."
-                )
-        if not np.isfinite(values).all():
-            empty = self.areas[~np.isfinite(values.reshape(len(self.areas), -1)).all(axis=1)]
-            raise InvalidValueError(
-                f"{len(empty):,} areas have no number in {what}: {first_few(empty)}. Fill them in the file."
-            )
-        return values
+        return alignment.by_area(by_area, self.areas, what, cover=cover)
 
     def team_of_area(self) -> pd.Series:
         """The team with the largest share of each area's patients (for drawing); ties to the lower code."""
-        teams = self.flows[:, self.teams["is_team"].to_numpy()]
-        largest = flow.largest_column(sparse.csr_array(teams))
-        codes = self.teams.index[self.teams["is_team"]]
-        drawn = largest >= 0
-        return pd.Series(codes[largest[drawn]], index=self.areas[drawn], name="team")
+        first = assign.first_past_the_post(self.flows, self.teams["is_team"].to_numpy()).entries
+        return self._by_flow(self.flows, first).astype("str").set_index(self.areas.name)["team"]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`."""
-        flows = self.flows.tocoo()
-        rows, columns = flows.row, flows.col
+        """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`.
+
+        `registered` are the people that the method gives the team in that area; for a proportional catchment
+        those who are registered with it.
+        """
+        frame = self._by_flow(self.served, np.ones(self.served.nnz, dtype=np.bool_))
+        return frame.assign(
+            registered=self.served.data,
+            resident_share=self.resident_share.data,
+            patient_share=self.patient_share.data,
+        )
+
+    def _by_flow(self, flows: sparse.csr_array, chosen: np.ndarray) -> pd.DataFrame:
+        """Area and team of the chosen entries of `flows`, as categories."""
+        rows, columns = assign.rows_of(flows)[chosen], flows.indices[chosen]
         return pd.DataFrame(
             {
                 self.areas.name: pd.Categorical.from_codes(rows, self.areas),
                 "team": pd.Categorical.from_codes(columns, self.teams.index),
-                "registered": flows.data,
-                "resident_share": flow.row_shares(self.flows).data,
-                "patient_share": flow.column_shares(self.flows).data,
             }
         )
+
+    def _refuse_shares_alone(self) -> None:
+        if self.unit == "shares":
+            raise InvalidValueError(
+                "This catchment was made from shares, which count nobody, so there is nobody to take a mean "
+                "over. Give it people first: catchment.with_residents(people by area)."
+            )
 
     def coverage(self, teams: pd.Index | None = None) -> pd.DataFrame:
         """Who is counted and who is not, in rows that say so: `group, practices, areas, patients, share`.
@@ -290,73 +512,33 @@ class Catchment:
 
     def __repr__(self) -> str:
         named = int(self.teams["is_team"].sum())
-        without = self.registered_by_team.loc[~self.teams["is_team"], "registered"].sum()
-        beyond = self.registered_by_team["outside"].sum()
+        without = float(self.populations().loc[~self.teams["is_team"], "registered"].sum())
         day = f" of {self.on.day} {self.on:%b %Y}" if self.on else ""
+        areas = _AREA_NAMES.get(str(self.areas.name), f"areas ({self.areas.name})")
+        how = "" if self.method == PROPORTIONAL else f" by {self.method}"
+        many = {
+            "patients": f"{self.patients / 1e6:.1f} million patients",
+            "residents": f"{self.patients / 1e6:.1f} million residents",
+            "shares": "shares alone",
+        }[self.unit]
+        beyond = float(self.outside["patients"].sum())
         return (
-            f"<Catchment{day}: {len(self.areas):,} {_VINTAGE_NAMES[self.vintage]} → {named:,} teams, "
-            f"{self.patients / 1e6:.1f} million patients; {without / self.patients:.2%} without a team, "
-            f"{beyond / self.patients:.2%} outside English areas>"
+            f"<Catchment{day}: {len(self.areas):,} {areas} → {named:,} teams{how}, {many}; "
+            f"{without / self.patients:.2%} without a team"
+            + (f", {beyond / self.patients:.2%} outside English areas>" if self.unit == "patients" else ">")
         )
 
 
-def _codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Positions and sorted distinct codes of a column, whether it is categorical or not."""
-    categories = column.astype("category").cat.remove_unused_categories()
-    labels = pd.Index(categories.cat.categories.astype(str))
-    order = labels.argsort()
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[categories.cat.codes.to_numpy()], labels[order]
+def _named(values: pd.Series | pd.DataFrame, otherwise: str) -> str:
+    """What to call a user's values in a message."""
+    return str(values.name or otherwise) if isinstance(values, pd.Series) else otherwise
 
 
-def _teams(
-    practices: pd.Index, membership: pd.DataFrame, size: np.ndarray
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """The team of each practice, and the teams' table; `size` (practices,) decides a team's ICB."""
-    twice = membership.loc[membership["practice"].duplicated(), "practice"].unique()
-    if len(twice):
-        raise InvalidValueError(
-            f"{len(twice):,} practices stand twice in the map: {first_few(twice)}. Leave one row of each."
-        )
-    members = membership.set_index("practice").reindex(practices)
-    if members["pcn"].isna().all():
-        raise UnknownCodeError(
-            f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "
-            "Use the practice map (gp-reg-pat-prac-map.csv) of the same quarter."
-        )
-    code = members["pcn"].fillna(NOT_IN_MAP)
-    name = members["pcn_name"].fillna(NOT_IN_MAP_NAME)
-    table = pd.DataFrame(
-        {
-            "team": code.to_numpy(),
-            "team_name": name.to_numpy(),
-            "icb": members["icb"].fillna("").to_numpy(),
-            "icb_name": members["icb_name"].fillna("").to_numpy(),
-            "size": size,
-        }
-    )
-    in_icb = table.groupby(["team", "icb", "icb_name", "team_name"])["size"].sum().reset_index()
-    largest = in_icb.sort_values(["size", "icb"], ascending=[False, True], kind="stable")
-    teams = largest.drop_duplicates("team").set_index("team").sort_index().drop(columns="size")
-    no_team = teams.index.isin(NO_TEAM)
-    teams["is_team"] = ~no_team
-    teams.loc[no_team, ["icb", "icb_name"]] = ""
-    return teams.index.get_indexer(pd.Index(code)), teams
+def _labelled(values: np.ndarray, index: pd.Index, like: _Values) -> _Values:
+    """`values` as a series or frame with the name or columns that `like` has."""
+    if isinstance(like, pd.Series):
+        return pd.Series(values, index=index, name=like.name)
+    return pd.DataFrame(values, index=index, columns=like.columns)
 
 
-def practices_in(membership: pd.DataFrame, column: str, code: str) -> pd.Index:
-    """The practices of one `icb` or `sub_icb`.
-
-    Raises UnknownCodeError with the codes there are.
-    """
-    known = pd.Index(membership[column].unique()).sort_values()
-    if code not in known:
-        raise UnknownCodeError(
-            f"There is no {column} {code!r} in the map; it has {len(known):,}: {first_few(known, 50)}. "
-            "Write the code as the map does (an ODS code such as QHM, not E54…)."
-        )
-    return pd.Index(membership.loc[membership[column] == code, "practice"])
-
-
-__all__ = ["NO_TEAM", "Catchment", "practices_in"]
+__all__ = ["Catchment"]

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from needsalloc.allocate import Allocation
-from needsalloc.catchment import NOT_IN_MAP
 from needsalloc.errors import ConservationError, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
 from needsalloc.people import ADULT, People
 from needsalloc.report import Check
+from needsalloc.teams import NOT_IN_MAP
 
 DAYS_APART = 100
 LOW_COVERAGE = 0.5

@@ -218,7 +218,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _template(options: argparse.Namespace) -> int:
-    from needsalloc.catchment import practices_in
+    from needsalloc.teams import practices_in
 
     if options.map is None:
         if options.icb:

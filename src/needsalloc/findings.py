@@ -9,12 +9,13 @@ from needsalloc import reference
 from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
 from needsalloc.audit import EquityAudit
-from needsalloc.catchment import NOT_IN_MAP, Catchment
+from needsalloc.catchment import Catchment
 from needsalloc.errors import first_few
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
 from needsalloc.plan import Plan
 from needsalloc.report import Check
+from needsalloc.teams import NOT_IN_MAP
 
 
 def sentences(

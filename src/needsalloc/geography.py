@@ -35,7 +35,9 @@ _GROUPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[A-Z]99999999", "pseudo-code ({code})"),
     )
 )
+NATIONS = (ENGLAND, "Wales", "Scotland", "Northern Ireland")
 UNKNOWN = "unknown"
+_USE_EXACT_FIT = "Their people would be lost: use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021)."
 
 
 def _group(code: object) -> str:
@@ -128,13 +130,30 @@ def check_same_vintage(
     return max(vintages)
 
 
+def changes(lookup: pd.DataFrame) -> pd.Series:
+    """How each pair of `lookup` (columns `lsoa11`, `lsoa21`) changed, told from the pairs alone.
+
+    U unchanged, S split, M merged, X fragmented: parts of several areas of 2011 make up several of 2021. On
+    the ONS exact-fit lookup these are the ONS change codes, pair for pair.
+    """
+    parts = lookup.groupby("lsoa11")["lsoa21"].transform("nunique")
+    origins = lookup.groupby("lsoa21")["lsoa11"].transform("nunique")
+    # Along a chain of more than one split or merger, an area meets its neighbour's pairs as well.
+    parts = parts.groupby(lookup["lsoa21"]).transform("max")
+    origins = origins.groupby(lookup["lsoa11"]).transform("max")
+    found = np.select([(parts > 1) & (origins > 1), parts > 1, origins > 1], ["X", "S", "M"], default="U")
+    return pd.Series(found, index=lookup.index, name="change", dtype="str")
+
+
 def check_exact_fit(lookup: pd.DataFrame) -> None:
-    """Refuse a best-fit lookup from 2011 to 2021 areas: it leaves out about a thousand areas of 2021.
+    """Refuse a best-fit lookup between 2011 and 2021 areas: it leaves out about a thousand areas of 2021.
 
-    `lookup` has a column `lsoa11` and a column `lsoa21`. A lookup of part of England (under half of its
-    areas) cannot be judged by its count and passes.
+    `lookup` has the columns `lsoa11` and `lsoa21`, and may have `change` (see `changes`). It is judged by the
+    number of its areas, if it has more than half of England's; then, whatever its size, by its pairs: an area
+    that alone makes up another keeps its code, so one that changed its code has further rows. A lookup of
+    part of England that cuts through a changed area is refused too, since it loses people as well.
 
-    Raises VintageError with the number of areas that are missing.
+    Raises VintageError with the number of areas that are missing, and the first of them.
     """
     for vintage, whole in AREAS_OF_ENGLAND.items():
         found = len(english(lookup[vintage]))
@@ -142,8 +161,23 @@ def check_exact_fit(lookup: pd.DataFrame) -> None:
         if whole / 2 < found < whole:
             raise VintageError(
                 f"The lookup has {found:,} of England's {whole:,} areas in {vintage}: "
-                f"{whole - found:,} are missing, as in a best-fit lookup. "
-                "Their people would be lost: use the ONS exact-fit lookup (LSOA 2011 to LSOA 2021)."
+                f"{whole - found:,} are missing, as in a best-fit lookup. {_USE_EXACT_FIT}"
+            )
+    change = changes(lookup)
+    alone = lookup[(change == "U") & (lookup["lsoa11"] != lookup["lsoa21"])]
+    if len(alone):
+        shown = (f"{pair.lsoa11} to {pair.lsoa21}" for pair in alone.itertuples())
+        raise VintageError(
+            f"{len(alone):,} areas of the lookup changed their code and have one row only: "
+            f"{first_few(shown)}. The other parts are missing, as in a best-fit lookup. {_USE_EXACT_FIT}"
+        )
+    if "change" in lookup:
+        other = lookup.loc[lookup["change"] != change, "lsoa11"]
+        if len(other):
+            raise VintageError(
+                f"{len(other):,} rows of the lookup have a change code (U, S, M, X) that their pairs do not "
+                f"bear out, first of {first_few(other)}: rows are missing, as in a best-fit lookup. "
+                f"{_USE_EXACT_FIT}"
             )
 
 

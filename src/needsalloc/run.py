@@ -12,7 +12,7 @@ import needsalloc
 from needsalloc import checks, findings, synthetic
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
-from needsalloc.catchment import NO_PCN_ELSEWHERE, NOT_IN_MAP, Catchment, practices_in
+from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, first_few
 from needsalloc.geography import check_same_vintage
 from needsalloc.index import NeedIndex, need_index
@@ -23,6 +23,7 @@ from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
 from needsalloc.report import Bundle, write
 from needsalloc.sources import NO_PCN
+from needsalloc.teams import NO_PCN_ELSEWHERE, NOT_IN_MAP, practices_in
 
 _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",

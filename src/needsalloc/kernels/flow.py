@@ -19,33 +19,43 @@ def group_columns(flows: sparse.csr_array, group: Ints, groups: int) -> sparse.c
     indicator = sparse.csr_array(
         (np.ones(practices), (np.arange(practices), group)), shape=(practices, groups)
     )
-    return sparse.csr_array(flows @ indicator)
+    grouped = sparse.csr_array(flows @ indicator)
+    grouped.sort_indices()
+    return grouped
 
 
 def row_shares(flows: sparse.csr_array) -> sparse.csr_array:
     """Each row divided by its sum; a row without flows stays empty."""
-    total = np.asarray(flows.sum(axis=1)).ravel()
-    shares = flows.copy()
-    shares.data = shares.data / np.repeat(total, np.diff(flows.indptr))
-    return shares
+    share = flows.data / np.repeat(total_by_row(flows), np.diff(flows.indptr))
+    return sparse.csr_array((share, flows.indices, flows.indptr), shape=flows.shape)
 
 
 def column_shares(flows: sparse.csr_array) -> sparse.csr_array:
     """Each column divided by its sum; a column without flows stays empty."""
-    total = np.asarray(flows.sum(axis=0)).ravel()
-    shares = flows.copy()
-    shares.data = shares.data / total[shares.indices]
-    return shares
+    share = flows.data / total_by_column(flows)[flows.indices]
+    return sparse.csr_array((share, flows.indices, flows.indptr), shape=flows.shape)
 
 
-def largest_column(flows: sparse.csr_array) -> Ints:
-    """The column with the largest flow of each row (rows,), the first of equals; -1 where a row is empty.
+def total_by_row(flows: sparse.csr_array) -> Floats:
+    """(rows,) the sum of each row."""
+    return np.asarray(flows.sum(axis=1), dtype=np.float64).ravel()
 
-    Columns are in the order of their codes, so a tie goes to the lower code.
-    """
-    largest = np.full(flows.shape[0], -1, dtype=np.int64)
-    rows = np.repeat(np.arange(flows.shape[0]), np.diff(flows.indptr))
-    order = np.lexsort((flows.indices, -flows.data, rows))
-    first = np.unique(rows[order], return_index=True)
-    largest[first[0]] = flows.indices[order][first[1]]
-    return largest
+
+def total_by_column(flows: sparse.csr_array | sparse.csc_array) -> Floats:
+    """(columns,) the sum of each column."""
+    return np.asarray(flows.sum(axis=0), dtype=np.float64).ravel()
+
+
+def scale_rows(flows: sparse.csr_array, factor: Floats) -> sparse.csr_array:
+    """Each row times its factor (rows,)."""
+    scaled = flows.data * np.repeat(factor, np.diff(flows.indptr))
+    return sparse.csr_array((scaled, flows.indices, flows.indptr), shape=flows.shape)
+
+
+def whole_rows(flows: sparse.csr_array, chosen: NDArray[np.bool_], rest: int) -> sparse.csr_array:
+    """1 at the chosen entries of `flows`, and in the column `rest` of each row without one."""
+    row = np.repeat(np.arange(flows.shape[0]), np.diff(flows.indptr))[chosen]
+    none = np.flatnonzero(np.bincount(row, minlength=flows.shape[0]) == 0)
+    rows = np.concatenate([row, none])
+    columns = np.concatenate([flows.indices[chosen], np.full(len(none), rest)])
+    return flow_matrix(rows, columns, np.ones(len(rows)), flows.shape)

@@ -1,0 +1,134 @@
+"""A user's values by area or team, put in the order of a catchment; what cannot be matched is refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
+from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage
+
+Values = pd.Series | pd.DataFrame
+
+# What a name can tell of its values: the field's words for rates and for counts.
+_RATE = re.compile(
+    r"imd_score|.*_(score|decile|quintile|share|rate|index|mean|per_\w+)|need_index_\w+|coverage|prevalence"
+    r"|(mean|median|rate|share|per)_\w+|expected_use|distance_from_target",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"patients|registered|residents?|population|persons|people|contacts|posts|fte|weighted_population"
+    r"|number_of_\w+|count|list_size|\w+_(adults|patients|population|residents)|total_population",
+    re.IGNORECASE,
+)
+
+
+def by_area(values: Values, areas: pd.Index, what: str, *, cover: bool) -> NDArray[np.float64]:
+    """The rows of `values` in the order of `areas`; with `cover`, nobody may be in any other area.
+
+    Raises VintageError, UnknownCodeError or InvalidValueError with what does not match.
+    """
+    if areas.name in AREAS_OF_ENGLAND:
+        check_same_vintage(areas, values.index, left_name="The registrations", right_name=what)
+    position = _positions(values.index, areas, what, "areas")
+    if (position < 0).any():
+        missing = areas[position < 0]
+        raise UnknownCodeError(
+            f"{len(missing):,} of {len(areas):,} areas with registered patients have no row in "
+            f"{what}: {first_few(missing)}. Use a file that covers every area of the registrations."
+        )
+    everything = values.to_numpy(np.float64)
+    found: NDArray[np.float64] = everything[position]
+    if cover:
+        left_out = np.setdiff1d(np.arange(len(values)), position)
+        lost = values.index[left_out[any_of_row(everything[left_out] > 0)]]
+        if len(lost):
+            raise UnknownCodeError(
+                f"{len(lost):,} areas of {what} have people but no registered patient in this "
+                f"catchment: {first_few(lost)}. Check the LSOA vintage (this catchment is "
+                f"{areas.name}), or leave them out."
+            )
+    _refuse_gaps(found, areas, what, "areas")
+    return found
+
+
+def by_team(values: Values, teams: pd.Index, what: str, needed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The rows of `values` in the order of `teams`; a team that is not `needed` (teams,) may lack one.
+
+    Raises UnknownCodeError or InvalidValueError with what does not match.
+    """
+    position = _positions(values.index, teams, what, "teams")
+    missing = teams[(position < 0) & needed]
+    if len(missing):
+        raise UnknownCodeError(
+            f"{len(missing):,} of {len(teams):,} teams have no row in {what}: {first_few(missing)}. "
+            "Give every team a row, those that are no teams (is_team False) too."
+        )
+    unknown = values.index.difference(teams)
+    if len(unknown):
+        raise UnknownCodeError(
+            f"{len(unknown):,} teams of {what} are not in this catchment: {first_few(unknown)}. "
+            "Check their codes, or leave them out."
+        )
+    everything = values.to_numpy(np.float64)
+    found = np.where((position < 0).reshape(-1, *[1] * (everything.ndim - 1)), 0.0, everything[position])
+    _refuse_gaps(found, teams, what, "teams")
+    return np.asarray(found)
+
+
+def refuse_rates(values: Values, verb: str, instead: str) -> None:
+    """Refuse to add up what its name says is a rate."""
+    names = [name for name in _names(values) if _RATE.fullmatch(name)]
+    if names:
+        raise InvalidValueError(
+            f"{first_few(names)} {_are(names, 'a rate', 'rates')}: parts of a rate do not add up, so "
+            f"{verb} would be wrong. Use {instead}; or give the count behind it, under a count's name."
+        )
+
+
+def refuse_counts(values: Values, verb: str, instead: str) -> None:
+    """Refuse to take the mean of what its name says is a count."""
+    names = [name for name in _names(values) if _COUNT.fullmatch(name)]
+    if names:
+        raise InvalidValueError(
+            f"{first_few(names)} {_are(names, 'a count', 'counts')}: its total would be lost by {verb}. "
+            f"Use {instead}; or give the rate, under a rate's name."
+        )
+
+
+def any_of_row(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(rows,) whether any value of a row is True; a vector has one value to a row."""
+    return np.asarray(mask.any(axis=1)) if mask.ndim > 1 else mask
+
+
+def _are(names: list[str], one: str, several: str) -> str:
+    return f"is {one}" if len(names) == 1 else f"are {several}"
+
+
+def _names(values: Values) -> list[str]:
+    labels = [values.name] if isinstance(values, pd.Series) else list(values.columns)
+    return [label for label in labels if isinstance(label, str)]
+
+
+def _positions(index: pd.Index, wanted: pd.Index, what: str, noun: str) -> NDArray[np.intp]:
+    if index.has_duplicates:
+        twice = index[index.duplicated()].unique()
+        raise InvalidValueError(
+            f"{len(twice):,} {noun} stand twice in {what}: {first_few(twice)}. Leave one row of each."
+        )
+    return np.asarray(index.get_indexer(wanted))
+
+
+def _refuse_gaps(found: NDArray[np.float64], labels: pd.Index, what: str, noun: str) -> None:
+    gap = any_of_row(~np.isfinite(found))
+    if gap.any():
+        raise InvalidValueError(
+            f"{int(gap.sum()):,} {noun} have no number in {what}: {first_few(labels[gap])}. "
+            "Fill them in the file."
+        )
+
+
+__all__ = ["any_of_row", "by_area", "by_team", "refuse_counts", "refuse_rates"]

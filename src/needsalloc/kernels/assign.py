@@ -1,0 +1,88 @@
+"""Whole areas given to teams: which entries of the flows (areas x teams) a rule chooses.
+
+Each rule returns masks over `flows.data`; `flows` has its indices sorted, columns stand in the order of their
+codes and only `allowed` columns may be given areas. Every column counts in the totals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Flows carried between vintages are fractions: what differs by less than this is equal.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Masks over the entries of the flows.
+
+    entries: those that the rule chooses; tied: those between which only the order of the codes decided, the
+    chosen and the others.
+    """
+
+    entries: Bools
+    tied: Bools
+
+
+def rows_of(flows: sparse.csr_array) -> Ints:
+    """The row of each entry."""
+    return np.repeat(np.arange(flows.shape[0]), np.diff(flows.indptr))
+
+
+def first_past_the_post(flows: sparse.csr_array, allowed: Bools) -> Chosen:
+    """In each row the allowed column with the largest flow, the first of equals."""
+    row = rows_of(flows)
+    flow = np.where(allowed[flows.indices], flows.data, 0.0)
+    best = np.zeros(flows.shape[0])
+    filled = np.flatnonzero(np.diff(flows.indptr))
+    if len(filled):
+        best[filled] = np.maximum.reduceat(flow, flows.indptr[filled])
+    at_best = (flow >= best[row] * (1.0 - _ROUNDING)) & (flow > 0)
+    first = np.full(len(flow), False)
+    candidates = np.flatnonzero(at_best)
+    first[candidates[np.diff(row[candidates], prepend=-1) != 0]] = True
+    tied = at_best & (np.bincount(row[at_best], minlength=flows.shape[0]) > 1)[row]
+    return Chosen(first, tied)
+
+
+def threshold(flows: sparse.csr_array, allowed: Bools, share: float, *, or_largest: bool) -> Chosen:
+    """Every allowed column with at least `share` of its row's flow; with `or_largest` a row where none has
+    so much goes to the largest."""
+    row = rows_of(flows)
+    total = np.bincount(row, weights=flows.data, minlength=flows.shape[0])
+    entries = allowed[flows.indices] & (flows.data >= share * total[row] * (1.0 - _ROUNDING))
+    tied = np.full(len(entries), False)
+    if or_largest:
+        empty = (np.bincount(row[entries], minlength=flows.shape[0]) == 0)[row]
+        largest = first_past_the_post(flows, allowed)
+        entries |= largest.entries & empty
+        tied = largest.tied & empty
+    return Chosen(entries, tied)
+
+
+def cumulative(flows: sparse.csr_array, allowed: Bools, share: float) -> Chosen:
+    """For each allowed column the fewest rows that hold `share` of its flow: the largest first, the first of
+    equals before the others."""
+    row, column = rows_of(flows), flows.indices
+    order = np.lexsort((row, -flows.data, column))
+    flow, of = flows.data[order], column[order]
+    total = np.bincount(column, weights=flows.data, minlength=flows.shape[1])
+    so_far = np.cumsum(flow)
+    start = np.flatnonzero(np.diff(of, prepend=-1))
+    before = so_far - flow
+    before -= np.repeat(before[start], np.diff(start, append=len(of)))
+    taken = (before < share * total[of] * (1.0 - _ROUNDING)) & allowed[of]
+    # The last row taken of each column ties with those of the same flow that were not.
+    least = np.full(flows.shape[1], np.inf)
+    np.minimum.at(least, of[taken], flow[taken])
+    at_edge = allowed[of] & (np.abs(flow - least[of]) <= _ROUNDING * flow)
+    left_out = np.bincount(of[at_edge & ~taken], minlength=flows.shape[1]) > 0
+    entries, tied = np.empty(len(of), dtype=np.bool_), np.empty(len(of), dtype=np.bool_)
+    entries[order], tied[order] = taken, at_edge & left_out[of]
+    return Chosen(entries, tied)

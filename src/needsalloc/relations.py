@@ -1,0 +1,107 @@
+"""Rows of flows become a labelled relation: codes cleaned, sorted and numbered once, people added up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from needsalloc.errors import InvalidValueError, first_few
+from needsalloc.geography import AREAS_OF_ENGLAND, ENGLAND, NATIONS, classify
+from needsalloc.kernels import flow
+from needsalloc.teams import NO_TEAM, UNASSIGNED
+
+_ROUNDING = 1e-6  # published shares have three to six decimals
+
+Relation = tuple[sparse.csr_array, pd.Index, pd.Index, pd.DataFrame]
+
+
+def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "england") -> Relation:
+    """Patients by area and provider, their codes, and who lives in no such area.
+
+    flows: columns `practice`, `area` and `patients`. provider: what to call the index of providers.
+    areas: "england", or "all" for the areas of every nation; only LSOAs know of nations.
+
+    Raises InvalidValueError for negative or missing counts, or if nobody lives in an area.
+    """
+    patients = flows["patients"].to_numpy(np.float64)
+    if not (patients >= 0).all():
+        bad = flows.loc[~(patients >= 0), "practice"]
+        raise InvalidValueError(
+            f"{len(bad):,} rows of registrations have negative or missing counts, first at practices "
+            f"{first_few(bad)}. Read the file with read_registrations, or mend those rows."
+        )
+    # A row of nobody must not bring an area in: no flow would carry the people who live there.
+    if not patients.all():
+        flows, patients = flows[patients > 0], patients[patients > 0]
+    practice, practices = codes(flows["practice"])
+    place, places = codes(flows[area])
+    group = classify(places) if area in AREAS_OF_ENGLAND else np.full(len(places), ENGLAND)
+    is_area = np.isin(group, [ENGLAND] if areas == "england" else NATIONS)
+    if not is_area.any():
+        raise InvalidValueError(
+            "No patient of the registrations lives in an English area; "
+            f"found: {first_few(places) or 'nobody'}. "
+            "Use the file of patients registered at a GP practice by LSOA."
+        )
+    position = np.cumsum(is_area) - 1
+    inside = is_area[place]
+    shape = (int(is_area.sum()), len(practices))
+    registered = flow.flow_matrix(position[place[inside]], practice[inside], patients[inside], shape)
+    away = pd.DataFrame(
+        {
+            "practice": practices[practice[~inside]],
+            "group": group[place[~inside]],
+            "patients": patients[~inside],
+        }
+    )
+    away = away.groupby(["practice", "group"])["patients"].sum().reset_index()
+    return registered, places[is_area].rename(area), practices.rename(provider), away
+
+
+def codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Positions and sorted distinct codes of a column: in upper case, without surrounding blanks."""
+    categories = column.astype("category").cat
+    written = pd.Index(categories.categories.astype("str"))
+    # The groups that are no teams have names of our own, which no code has.
+    spelt = written.str.strip().str.upper().where(~written.isin(NO_TEAM), written)
+    number, labels = pd.factorize(spelt, sort=True)
+    found = number[categories.codes.to_numpy()]
+    used = np.bincount(found, minlength=len(labels)) > 0
+    return (np.cumsum(used) - 1)[found], pd.Index(labels)[used]
+
+
+def whole_shares(flows: pd.DataFrame, area: str, remainder: str) -> pd.DataFrame:
+    """Shares in the column `patients` that sum to 1 in every area, whatever is missing dealt with by name.
+
+    Raises InvalidValueError for shares over 1 in all, and for less than 1 where `remainder` is "refuse".
+    """
+    if remainder not in ("refuse", "unassigned", "rescale"):
+        raise InvalidValueError(f"Unknown remainder {remainder!r}: choose refuse, unassigned or rescale.")
+    total = flows.groupby(area, observed=True)["patients"].sum()
+    over, under = total[total > 1 + _ROUNDING], total[total < 1 - _ROUNDING]
+    if len(over):
+        raise InvalidValueError(
+            f"The shares of {len(over):,} of {len(total):,} areas sum to more than 1: "
+            f"{first_few(over.index)} (up to {over.max():.3f}). Name the column of counts with patients=, "
+            "or mend the shares."
+        )
+    if len(under) and remainder == "refuse":
+        raise InvalidValueError(
+            f"The shares of {len(under):,} of {len(total):,} areas sum to less than 1: "
+            f"{first_few(under.index)} (down to {under.min():.3f}). Somebody is missing from them: keep the "
+            'rest as a group of its own with remainder="unassigned", or spread it over the teams with '
+            'remainder="rescale".'
+        )
+    if remainder == "rescale" and len(total):
+        if (total <= 0).any():
+            raise InvalidValueError(
+                f"{int((total <= 0).sum()):,} areas have no share with any team: "
+                f"{first_few(total.index[total <= 0])}. They cannot be rescaled: leave them out."
+            )
+        return flows.assign(patients=flows["patients"] / flows[area].map(total).astype(float))
+    rest = (1.0 - under).rename("patients").rename_axis(area).reset_index().assign(practice=UNASSIGNED)
+    return pd.concat([flows.astype({area: "str", "practice": "str"}), rest], ignore_index=True)
+
+
+__all__ = ["codes", "relation", "whole_shares"]
