@@ -150,9 +150,9 @@ def row(patients="5", *, day="01Jul2023", practice="A1", area="E01000001", sex="
         ("lists", LISTS + "A1,MALE,5,2\nA1,MALE,5,2\n", InvalidValueError, "more than one row: A1 male 5"),
         (
             "area_lookup",
-            "LSOA11CD,LSOA21CD\nE01000001,E01000001\n",
-            MissingColumnError,
-            r"CHANGE_CODE \(change\)",
+            "LSOA11CD,LSOA21CD\nE01000001,E01033769\n",
+            VintageError,
+            "as in a best-fit lookup",
         ),
     ],
 )

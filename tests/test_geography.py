@@ -5,6 +5,7 @@ import pytest
 
 from needsalloc import geography
 from needsalloc.errors import UnknownCodeError, VintageError
+from needsalloc.sources import read_area_lookup
 
 UNCHANGED = [f"E01{i:06}" for i in range(1, 6)]
 
@@ -101,3 +102,30 @@ def test_an_exact_fit_lookup_passes_and_a_best_fit_one_is_refused_by_count():
 
 def test_a_lookup_of_one_county_cannot_be_judged_by_count():
     geography.check_exact_fit(pd.DataFrame({"lsoa11": UNCHANGED, "lsoa21": UNCHANGED}))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        # A best-fit lookup of one county: one row for a split area, one area of two that were merged.
+        (
+            [("E01000001", "E01000001", "U"), ("E01000002", "E01033769", "S")],
+            "1 areas .* E01000002 to E01033769",
+        ),
+        ([("E01000002", "E01033769", "M")], "E01000002 to E01033769. The other parts are missing"),
+        ([("E01000001", "E01000001", "S")], "1 rows of the lookup have a change code .* E01000001"),
+        ([("E01000001", "E01033770", "X"), ("E01000001", "E01033771", "X")], "2 rows .* do not bear out"),
+    ],
+)
+def test_a_best_fit_lookup_of_one_county_is_told_by_its_pairs(pairs, message):
+    with pytest.raises(VintageError, match=message):
+        geography.check_exact_fit(pd.DataFrame(pairs, columns=["lsoa11", "lsoa21", "change"]))
+
+
+def test_a_lookup_without_change_codes_is_told_what_it_is(tmp_path):
+    path = tmp_path / "lookup.csv"
+    path.write_text("ObjectId,LSOA11CD,LSOA21CD\n1,E01000001,E01000001\n2,E01000002,E01033769\n")
+    with pytest.raises(VintageError, match="as in a best-fit lookup"):
+        read_area_lookup(path)
+    path.write_text("LSOA11CD,LSOA21CD\nE01000002,E01033769\nE01000002,E01033770\nE01000002,E01033770\n")
+    assert read_area_lookup(path)["change"].to_list() == ["S", "S"]
