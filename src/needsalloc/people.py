@@ -17,7 +17,7 @@ from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
-from needsalloc.kernels import shares
+from needsalloc.kernels import raking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -185,11 +185,19 @@ def _raked_ages(
     registered = catchment.registered_by_area.to_numpy()[:, None]
     wanted = registered * by_band / by_band.sum(axis=1, keepdims=True)
     band = np.searchsorted(bands, AGES, side="right") - 1
-    raked = shares.rake(carried, wanted, band, carried.sum(axis=0), RAKING_GAP, RAKING_ROUNDS)
+    listed_by_age = carried.sum(axis=0)
+    listed_by_band = np.bincount(band, listed_by_age, len(bands))
+    some = listed_by_band > 0
+    scale = np.divide(wanted.sum(axis=0), listed_by_band, out=np.zeros(len(bands)), where=some)
+    margins = (
+        raking.Margin((listed_by_age * scale[band])[None, :], rows=np.zeros(len(carried), dtype=np.int64)),
+        raking.Margin(wanted, columns=band),
+    )
+    raked = raking.rake(carried, margins, RAKING_GAP, RAKING_ROUNDS)
     note = Assumption(
         f"Ages come from practice lists, carried by the flows and raked to {len(bands)} bands of each area",
         f"The area's bands win; after {raked.rounds} rounds a single year misses the lists' total by at most "
-        f"{raked.gap:.0e}. Practices without a list have the mean of the others: "
+        f"{raked.gap.max():.0e}. Practices without a list have the mean of the others: "
         f"{len(catchment.practices) - len(listed):,} of {len(catchment.practices):,}",
         "assumption",
         "practice lists by single year of age; population in broad bands",

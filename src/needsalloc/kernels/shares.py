@@ -1,4 +1,4 @@
-"""Totals shared out: raking to margins, and posts by Webster's rule."""
+"""Posts shared out in whole steps by Webster's rule."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,6 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Raked:
-    """A table fitted to two margins.
-
-    cells: (rows, columns); rounds: passes made; gap: largest |column sum / wanted - 1| that is left
-    (rows are fitted last and so exactly).
-    """
-
-    cells: Floats
-    rounds: int
-    gap: float
-
-
-@dataclass(frozen=True, slots=True)
 class Seats:
     """Whole steps by Webster's rule.
 
@@ -34,36 +21,6 @@ class Seats:
 
     seats: Ints
     tied: NDArray[np.bool_]
-
-
-def rake(
-    seed: Floats, row_group_totals: Floats, group: Ints, column_totals: Floats, tolerance: float, rounds: int
-) -> Raked:
-    """Scale `seed` (rows, columns) to row totals within groups of columns, and to column shares.
-
-    group: (columns,) the group of each column; row_group_totals: (rows, groups). The column totals are first
-    scaled, group by group, to the rows' grand total, which wins: the rows are exact at the end.
-    A row without any seed in a group that has people takes the column totals' shape.
-    """
-    groups = row_group_totals.shape[1]
-    indicator = np.equal.outer(group, np.arange(groups)).astype(np.float64)
-    wanted = column_totals * (row_group_totals.sum(axis=0) / (column_totals @ indicator))[group]
-    empty = ((seed @ indicator) == 0) & (row_group_totals > 0)
-    cells = np.where(empty[:, group], wanted[None, :], seed)
-    gap = np.inf
-    done = 0
-    while gap > tolerance and done < rounds:
-        done += 1
-        column_sums = cells.sum(axis=0)
-        cells = cells * np.divide(wanted, column_sums, out=np.zeros_like(wanted), where=column_sums > 0)
-        sums = cells @ indicator
-        factor = np.divide(row_group_totals, sums, out=np.zeros_like(sums), where=sums > 0)
-        cells = cells * factor[:, group]
-        reached = cells.sum(axis=0)
-        gap = float(
-            np.max(np.abs(np.divide(reached, wanted, out=np.ones_like(wanted), where=wanted > 0) - 1))
-        )
-    return Raked(cells, done, gap)
 
 
 def webster(weight: Floats, total: int, minimum: Ints) -> Seats:
