@@ -122,3 +122,95 @@ def test_a_name_is_no_formula_in_any_table(folder, tmp_path):
     command("template", tmp_path / "sheet.csv", "--map", folder / MAP)
     assert f"'{name}" in (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig")
     assert f",{name}" not in (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig")
+
+
+RESIDENT = PLAN.replace('people = "registered"', "").replace("[need]", '[need]\npeople = "resident"')
+
+
+def test_first_past_the_post_gives_each_area_whole_to_its_largest_team(folder):
+    text = RESIDENT.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"')
+    (folder / "plan.toml").write_text(text)
+    plan = read_plan(folder / "plan.toml")
+    result = run_plan(plan, folder)
+    read = read_inputs(plan, folder).frames
+    team = read["membership"].set_index("practice")["pcn"]
+    flows = read["registrations"].astype({"practice": str, "lsoa21": str})
+    flows = flows[flows["lsoa21"].str.startswith("E01")].assign(team=flows["practice"].map(team))
+    flows = flows[flows["team"] != "U"].groupby(["lsoa21", "team"])["patients"].sum().reset_index()
+    flows = flows.sort_values(["patients", "team"], ascending=[False, True]).drop_duplicates("lsoa21")
+    of_area = flows.set_index("lsoa21")["team"]
+    areas = result.need.areas
+    adults = areas["resident_adults"].groupby(of_area).sum()
+    contacts = (areas["resident_adults"] * areas["expected_use"]).groupby(of_area).sum()
+    teams = result.need.teams.loc[adults.index]
+    pd.testing.assert_series_equal(teams["resident_adults"], adults, check_names=False, rtol=1e-12)
+    pd.testing.assert_series_equal(teams["expected_use"], contacts / adults, check_names=False, rtol=1e-12)
+    assert result.bundle.flows["resident_share"].eq(1).all()
+    assert result.allocation.table.at["unassigned", "posts"] == 0
+
+
+def of_areas(folder, *, leave_out: int = 0) -> pd.Series:
+    """A sheet of neighbourhoods that each have every third area, but for the last few."""
+    areas = read_inputs(read_plan(folder / "plan.toml"), folder).frames["population"].index
+    areas = areas[: len(areas) - leave_out]
+    group = pd.Series([f"hood {i % 3}" for i in range(len(areas))], index=areas)
+    sheet = group.reset_index().groupby(group.to_numpy())["lsoa21"].agg(" ".join)
+    pd.DataFrame(
+        {"team": sheet.index, "team_name": "The " + sheet.index, "areas": sheet.to_numpy(), "current": 6.0}
+    ).to_csv(folder / CURRENT, index=False)
+    return group
+
+
+def test_neighbourhoods_of_the_sheet_can_be_made_of_areas(folder):
+    group = of_areas(folder, leave_out=4)
+    (folder / "plan.toml").write_text(RESIDENT)
+    result = run_plan(read_plan(folder / "plan.toml"), folder)
+    areas, table = result.need.areas, result.allocation.table
+    adults = areas["resident_adults"].groupby(group.reindex(areas.index).fillna("not in map")).sum()
+    pd.testing.assert_series_equal(table["resident_adults"].loc[adults.index], adults, check_names=False)
+    assert table.at["hood 0", "team_name"] == "The hood 0"
+    assert table["posts"].sum() == 20
+    assert table.at["not in map", "posts"] == 0
+    read = read_inputs(read_plan(folder / "plan.toml"), folder).frames["registrations"]["patients"].sum()
+    assert table["registered"].sum() == read
+    assert any("in no team's areas" in sentence for sentence in result.bundle.sentences)
+
+
+@pytest.mark.parametrize(
+    ("plan", "change", "says"),
+    [
+        (PLAN, lambda rows: rows, 'write people = "resident"'),
+        (
+            RESIDENT,
+            lambda rows: rows.assign(areas=rows["areas"].where(rows["team"] != "hood 1", "")),
+            "2 teams of the sheet are made of areas and 1 are not: hood 1",
+        ),
+        (
+            RESIDENT,
+            lambda rows: rows.assign(areas=rows["areas"] + " " + rows["areas"].iloc[0].split()[0]),
+            "have two groups or none",
+        ),
+        (
+            RESIDENT,
+            lambda rows: rows.assign(areas=rows["areas"] + " E01999999"),
+            "1 of .* areas of the groups are not in this catchment: E01999999",
+        ),
+        (
+            PLAN.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"'),
+            lambda rows: rows,
+            'so they answer for those who live there: write people = "resident" under',
+        ),
+        (
+            RESIDENT.replace("[catchment]", '[catchment]\nmethod = "threshold"'),
+            lambda rows: rows,
+            "'proportional' or 'first_past_the_post'",
+        ),
+    ],
+    ids=["registered", "some of practices", "an area twice", "an unknown area", "whole areas", "threshold"],
+)
+def test_teams_of_areas_that_would_miscount_are_refused(folder, plan, change, says):
+    of_areas(folder)
+    edit(CURRENT, change)(folder)
+    (folder / "plan.toml").write_text(plan)
+    with pytest.raises(errors.NeedsallocError, match=says):
+        run_plan(read_plan(folder / "plan.toml"), folder)

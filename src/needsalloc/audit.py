@@ -84,7 +84,7 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
 
     adults_on = adults_on_flows(need.use.people, need.people)
     adults, contacts, at_equal_ages = (
-        _by_area_and_team(flows, need.use.people.catchment, plan.table.index)
+        _by_area_and_team(flows, need.catchment, plan.table.index)
         for flows in (adults_on, adults_on * need.use.crude, adults_on * need.use.standardised)
     )
     people, use, level = (by_fifth(part.sum(axis=1)) for part in (adults, contacts, at_equal_ages))
@@ -110,9 +110,9 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
 
 
 def _by_area_and_team(flows: sparse.csc_array, catchment: Catchment, teams: pd.Index) -> sparse.csc_array:
-    """Flows from areas to practices, added up by team, in the order of the plan's teams."""
-    by_team = flow.group_columns(flows, catchment.team_of_practice, len(catchment.teams))
-    return sparse.csc_array(by_team.tocsc()[:, catchment.teams.index.get_indexer(teams)])
+    """What is on flows from areas to practices, by team, in the order of the plan's teams."""
+    by_team = catchment.by_team(flows).tocsc()
+    return sparse.csc_array(by_team[:, catchment.teams.index.get_indexer(teams)])
 
 
 def _hoover(plan: Allocation) -> float:

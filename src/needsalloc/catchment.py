@@ -247,10 +247,14 @@ class Catchment:
         return vintage_in(pd.DataFrame(index=self.areas))
 
     @property
+    def of_whole_areas(self) -> bool:
+        """Whether teams are made of whole areas, by the method or by name, and not of practices."""
+        return self.method.by_whole_areas or self.practices.name == grouping.OF_AREAS
+
+    @property
     def serves(self) -> str:
-        """Whom a team answers for: "registered" people, or "residents" of whole areas."""
-        areas = self.method.by_whole_areas or self.practices.name == grouping.OF_AREAS
-        return "residents" if areas or self.unit == "residents" else "registered"
+        """Whom a team answers for: "registered" people, or "residents" where it is made of areas."""
+        return "residents" if self.of_whole_areas or self.unit == "residents" else "registered"
 
     @cached_property
     def registered_by_practice(self) -> sparse.csc_array:
@@ -287,8 +291,7 @@ class Catchment:
 
     @cached_property
     def served(self) -> sparse.csr_array:
-        """Registered people by area and team by the method, (areas, teams): `resident_share` of the area's.
-        """
+        """Registered people by area and team, by the method: (areas, teams)."""
         if not self.method.by_whole_areas:
             return self.flows
         return flow.scale_rows(self.resident_share, self.size_of_area)
@@ -333,12 +336,15 @@ class Catchment:
     def populations(self, residents: pd.Series | None = None) -> pd.DataFrame:
         """Index `team`: its people by the method, on the registered and on the resident base side by side.
 
-        `registered` (patients `inside` areas and `outside` them; a method by whole areas counts everybody
-        registered who lives in the team's areas, and nobody outside), and `resident` if `residents` are
-        given.
+        `registered` (patients `inside` areas and `outside` them), and `resident` if `residents` are given. By
+        whole areas a team has everybody registered who lives in its areas, and who lives outside has no team.
         """
         inside = flow.total_by_column(self.served)
-        outside = 0.0 if self.method.by_whole_areas else self.registered_by_team["outside"].to_numpy()
+        if self.method.by_whole_areas:
+            away = float(self.outside["patients"].sum())
+            outside = np.where(self.teams.index == UNASSIGNED, away, 0.0)
+        else:
+            outside = self.registered_by_team["outside"].to_numpy()
         table = pd.DataFrame({"inside": inside, "outside": outside}, index=self.teams.index)
         table["registered"] = table["inside"] + table["outside"]
         if residents is not None:
@@ -363,11 +369,16 @@ class Catchment:
             (flows.data * per_patient[flows.indices], flows.indices, flows.indptr), shape=flows.shape
         )
 
+    def by_team(self, flows: sparse.csc_array) -> sparse.csr_array:
+        """What is on flows (areas x practices), by area and team: that of a practice goes to its team; where
+        teams are made of whole areas, all that is in an area goes to the area's."""
+        if self.of_whole_areas:
+            return flow.scale_rows(self.resident_share, flow.total_by_row(flows))
+        return flow.group_columns(flows, self.team_of_practice, len(self.teams))
+
     def sum_by_team(self, flows: sparse.csc_array) -> pd.Series:
         """What is on flows (areas x practices), added up by team."""
-        by_practice = flow.total_by_column(flows)
-        total = np.bincount(self.team_of_practice, weights=by_practice, minlength=len(self.teams))
-        return pd.Series(total, index=self.teams.index)
+        return pd.Series(flow.total_by_column(self.by_team(flows)), index=self.teams.index)
 
     def apportion(self, counts: _Values) -> _Values:
         """Carry counts by area (people, contacts) to teams, by resident share.

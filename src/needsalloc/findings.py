@@ -38,11 +38,22 @@ def sentences(
         "The formula is from print and gives no interval. Its count table read the other way would move "
         f"{moved:.1%} of the posts: a range over readings, not a measure of chance. How contacts rise with "
         "age among users is held to no published figure.",
-        f"Left out: children, since the formula is for adults; {without:,.0f} patients of practices without "
-        "a team, shown in rows of their own; and whatever no open file says of need. Patients who live "
-        f"outside English areas ({outside:,.0f}) carry their team's mean need.",
+        f"Left out: children, since the formula is for adults; {_without_a_team(need, without, outside)}; "
+        "and whatever no open file says of need.",
         "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
         "targets are short.",
+    )
+
+
+def _without_a_team(need: NeedIndex, without: float, outside: float) -> str:
+    if need.catchment.of_whole_areas:
+        return (
+            f"{without:,.0f} patients who live in no team's areas, {outside:,.0f} of them outside England, "
+            "shown in rows of their own"
+        )
+    return (
+        f"{without:,.0f} patients of practices without a team, shown in rows of their own (patients who live "
+        f"outside English areas, {outside:,.0f}, carry their team's mean need)"
     )
 
 

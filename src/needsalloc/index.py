@@ -58,6 +58,8 @@ class NeedIndex:
         Where the index is 1.
     people:
         Whose need a team answers for: "registered" or "resident" adults.
+    catchment:
+        The teams' own catchment, which may be drawn otherwise than the one that use was computed on.
     """
 
     use: ExpectedUse
@@ -65,6 +67,7 @@ class NeedIndex:
     teams: pd.DataFrame
     base: Base
     people: Whose
+    catchment: Catchment
 
     @property
     def column(self) -> str:
@@ -83,7 +86,12 @@ class NeedIndex:
 
 
 def need_index(
-    use: ExpectedUse, *, base: BaseName = "england", people: Whose = "registered", icb: str | None = None
+    use: ExpectedUse,
+    *,
+    base: BaseName = "england",
+    people: Whose = "registered",
+    icb: str | None = None,
+    catchment: Catchment | None = None,
 ) -> NeedIndex:
     """Expected use over the base's mean, by area and by team.
 
@@ -91,33 +99,39 @@ def need_index(
         teams at hand, or of the one `icb` named, counted as `people` says).
     people: whose need a team answers for: the adults on its lists, or residents shared by the flows. Patients
         who live in no English area carry their team's mean need.
+    catchment: the teams, if they are others than those that `use` was computed for: other groups of the same
+        practices, or teams of whole areas (first past the post, neighbourhoods made of areas), who answer for
+        residents.
 
     The index averages 1 over the base's adults. `weighted_population` is adults times index, rescaled over
     the base's teams to the base's adults.
 
-    Raises FormulaError for an unknown base or people, UnknownCodeError if the base is not all there,
-    InvalidValueError if nobody of it lives in England.
+    Raises FormulaError for an unknown base or people, or teams that cannot answer for these people;
+    UnknownCodeError if the base is not all there or the catchment has other areas, InvalidValueError if
+    nobody of it lives in England.
     """
     if people not in ("registered", "resident"):
         raise FormulaError(f"Unknown people {people!r}: choose registered or resident.")
     if base not in ("england", "icb"):
         raise FormulaError(f"Unknown base {base!r}: choose england or icb.")
-    who, catchment = use.people, use.people.catchment
+    who = use.people
+    drawn = who.catchment if catchment is None else catchment
+    _check_teams(who.catchment, drawn, people)
     use_by_area = use.by_area(use.crude)
-    teams = _count_people(who)
+    teams = _count_people(who, drawn)
     adults = adults_on_flows(who, people)
-    contacts = catchment.sum_by_team(adults * use.crude)
-    teams["expected_use"] = contacts / catchment.sum_by_team(adults)
+    contacts = drawn.sum_by_team(adults * use.crude)
+    teams["expected_use"] = contacts / drawn.sum_by_team(adults)
     counted = teams[f"{people}_adults"]
     if base == "england":
-        found = _england(who, use_by_area)
+        found = _england(who, use_by_area, len(teams))
     else:
-        found = _icb(catchment, counted, teams["expected_use"], icb)
+        found = _icb(drawn, counted, teams["expected_use"], icb)
     column = f"need_index_{base}"
     teams[column] = teams["expected_use"] / found.mean_use
     weighted = (counted * teams[column]).fillna(0.0)
     teams["weighted_population"] = weighted * (found.adults / weighted[found.teams].sum())
-    registered = catchment.registered_by_area.to_numpy()
+    registered = who.catchment.registered_by_area.to_numpy()
     areas = who.deprivation.assign(
         registered=registered,
         resident=who.residents,
@@ -127,7 +141,7 @@ def need_index(
     )
     areas[column] = use_by_area / found.mean_use
     areas["need_index_age_standardised"] = use.by_area(use.standardised) / found.mean_use
-    return NeedIndex(use, areas, teams, found, people)
+    return NeedIndex(use, areas, teams, found, people, drawn)
 
 
 def adults_on_flows(who: People, people: Whose) -> sparse.csc_array:
@@ -136,22 +150,46 @@ def adults_on_flows(who: People, people: Whose) -> sparse.csc_array:
     return who.catchment.scaled_by_area(per_patient)
 
 
-def _count_people(who: People) -> pd.DataFrame:
+def _check_teams(home: Catchment, drawn: Catchment, people: Whose) -> None:
+    """Refuse teams that need on the flows of `home` cannot be added up for."""
+    if not home.areas.equals(drawn.areas):
+        raise UnknownCodeError(
+            f"The teams' catchment has {len(drawn.areas):,} areas, the people {len(home.areas):,} or others. "
+            "Draw both from the same registrations."
+        )
+    if drawn.method.name == "stratified":
+        raise FormulaError(
+            "Need is computed for each flow and age already: a stratified catchment carries counts by age. "
+            "Use the proportional one."
+        )
+    if drawn.of_whole_areas and people != "resident":
+        raise FormulaError(
+            "Teams made of whole areas answer for those who live there: people must be resident, not "
+            f"{people}. Registered people belong to their practice's team, in proportional catchments."
+        )
+    if not drawn.of_whole_areas and not home.practices.equals(drawn.practices):
+        raise UnknownCodeError(
+            "The teams' catchment has other practices than the people. Draw both from the same registrations."
+        )
+
+
+def _count_people(who: People, drawn: Catchment) -> pd.DataFrame:
     """The teams with their people, registered and resident, of all ages and adults."""
-    catchment = who.catchment
-    lists = catchment.registered_by_team
+    lists = drawn.populations()
     # Patients who live in no English area are taken to be adults as often as the rest of their list.
-    lift = lists["registered"] / lists["inside"].where(lists["inside"] > 0)
-    return catchment.teams.assign(
+    lift = (lists["registered"] / lists["inside"].where(lists["inside"] > 0)).where(
+        lists["registered"] > 0, 1
+    )
+    return drawn.teams.assign(
         registered=lists["registered"],
         outside=lists["outside"],
-        resident=catchment.sum_by_team(catchment.scaled_by_area(who.residents_per_patient)),
-        registered_adults=catchment.sum_by_team(adults_on_flows(who, "registered")) * lift,
-        resident_adults=catchment.sum_by_team(adults_on_flows(who, "resident")),
+        resident=drawn.sum_by_team(who.catchment.scaled_by_area(who.residents_per_patient)),
+        registered_adults=drawn.sum_by_team(adults_on_flows(who, "registered")) * lift,
+        resident_adults=drawn.sum_by_team(adults_on_flows(who, "resident")),
     )
 
 
-def _england(who: People, use_by_area: Floats) -> Base:
+def _england(who: People, use_by_area: Floats, teams: int) -> Base:
     areas = who.catchment.areas
     if not who.catchment.is_national:
         whole = AREAS_OF_ENGLAND[who.catchment.vintage]
@@ -161,7 +199,7 @@ def _england(who: People, use_by_area: Floats) -> Base:
         )
     adults = float(who.resident_adults.sum())
     mean = float(who.resident_adults @ use_by_area / adults)
-    return Base("england", "England", adults, mean, np.full(len(who.catchment.teams), True))
+    return Base("england", "England", adults, mean, np.full(teams, True))
 
 
 def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: str | None) -> Base:

@@ -51,6 +51,13 @@ class Method:
             return assign.threshold(flows, allowed, self.share, or_largest=self.residual == "largest")
         return assign.cumulative(flows, allowed, self.share)
 
+    @property
+    def label(self) -> str:
+        """The method in a word or two, as tables name it: "first past the post", "threshold 30%"."""
+        words = self.name.replace("_", " ")
+        share = "" if self.share is None else f" {self.share:.0%}"
+        return words + share + (" or largest" if self.residual == "largest" else "")
+
     def __str__(self) -> str:
         words = self.name.replace("_", " ")
         if self.name == "threshold":

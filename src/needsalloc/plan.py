@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from needsalloc.errors import InputFileError, PlanError, first_few
 
@@ -81,7 +81,7 @@ class CatchmentSection(_Section):
     """Which teams, by which method, and for which ICB if not for all."""
 
     teams: Literal["pcn"] = "pcn"
-    method: Literal["proportional"] = "proportional"
+    method: Literal["proportional", "first_past_the_post"] = "proportional"
     icb: str | None = None
 
 
@@ -116,6 +116,15 @@ class Plan(_Section):
     need: NeedSection = NeedSection()
     allocate: AllocateSection = AllocateSection()
     report: ReportSection
+
+    @model_validator(mode="after")
+    def _teams_of_areas_serve_residents(self) -> Plan:
+        if self.catchment.method != "proportional" and self.need.people != "resident":
+            raise ValueError(
+                f'[catchment] method = "{self.catchment.method}" gives teams whole areas, so they answer for '
+                'those who live there: write people = "resident" under [need]'
+            )
+        return self
 
     def to_toml(self) -> str:
         """The effective plan, every default written out, as it can be run again."""
@@ -158,6 +167,8 @@ def check_plan(given: dict[str, Any], name: str = "the plan") -> Plan:
 def _fault(error: Any, given: dict[str, Any]) -> str:
     """One fault of a plan in words, with the nearest known key where one is misspelt."""
     where = [str(part) for part in error["loc"] if part not in _INPUT_FORMS]
+    if not where:
+        return str(error["msg"]).removeprefix("Value error, ")
     key, section = where[-1], where[0]
     place = f"[{section}]" if len(where) > 1 else "the plan"
     if error["type"] == "extra_forbidden":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
 from needsalloc.report import Bundle, write
 from needsalloc.sources import NO_PCN
-from needsalloc.teams import NO_PCN_ELSEWHERE, NOT_IN_MAP, practices_in
+from needsalloc.teams import NO_PCN_ELSEWHERE, NOT_IN_MAP, UNASSIGNED, practices_in
 
 _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",
@@ -63,8 +63,8 @@ class Result:
 
     @property
     def catchment(self) -> Catchment:
-        """The areas, practices and teams of those people."""
-        return self.people.catchment
+        """The areas and teams that need was added up for."""
+        return self.need.catchment
 
     def write(self, folder: str | Path | None = None, *, progress: Progress | None = None) -> dict[str, Path]:
         """Write the report's folder, whole or not at all; by default where the plan says.
@@ -87,12 +87,13 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     say("people")
     people = _people(inputs, catchment)
     say("need")
-    need = _need(plan, plan.need.formula, people)
+    teams = _teams(inputs, catchment)
+    need = _need(plan, plan.need.formula, people, teams)
     say("allocation")
     allocation = _allocate(inputs, need)
     audit = audit_equity(allocation, need)
     say("the other reading of the formula")
-    moved = _moved(allocation, _need(plan, _other_reading(plan.need.formula), people))
+    moved = _moved(allocation, _need(plan, _other_reading(plan.need.formula), people, teams))
     bundle = _bundle(inputs, need, allocation, audit, moved)
     return Result(plan, need, allocation, audit, bundle)
 
@@ -122,16 +123,9 @@ def _catchment(inputs: Inputs) -> Catchment:
 def _with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     """The map with each practice that the planner's sheet names moved to the team that names it.
 
-    Raises PlanError for a team made of areas, UnknownCodeError for a practice that is not in the map,
-    InvalidValueError for a practice in two teams.
+    Raises UnknownCodeError for a practice that is not in the map, InvalidValueError for one in two teams.
     """
     blank = pd.Series("", index=current.index)
-    by_area = current.loc[current.get("areas", blank) != "", "team"]
-    if len(by_area):
-        raise PlanError(
-            f"{len(by_area):,} teams of the sheet are made of areas: {first_few(by_area)}. Posts are shared "
-            "between teams of practices: name their practices, or leave both columns empty for a PCN."
-        )
     own = current.assign(practice=current.get("practices", blank).str.split()).explode("practice")
     own = own.dropna(subset="practice").drop_duplicates(["team", "practice"]).set_index("practice")
     if own.empty:
@@ -153,6 +147,37 @@ def _with_own_teams(membership: pd.DataFrame, current: pd.DataFrame) -> pd.DataF
     return membership.assign(pcn=team.fillna(membership["pcn"]), pcn_name=name.fillna(membership["pcn_name"]))
 
 
+def _teams(inputs: Inputs, catchment: Catchment) -> Catchment:
+    """The teams that the plan is for: those of the catchment, by the plan's method, or the sheet's own of
+    areas.
+
+    Raises PlanError for a sheet with teams of areas beside others, and where they would not serve residents.
+    """
+    plan = inputs.plan
+    areas = inputs.frames["current"].get("areas") if "current" in inputs.frames else None
+    if areas is None or not (areas != "").any():
+        return catchment.with_method(plan.catchment.method)
+    current = inputs.frames["current"]
+    others = current.loc[areas == "", "team"]
+    if len(others):
+        raise PlanError(
+            f"{int((areas != '').sum()):,} teams of the sheet are made of areas and {len(others):,} are not: "
+            f"{first_few(others)}. People would be counted with both: name the areas of every team, or of "
+            "none."
+        )
+    if plan.need.people != "resident":
+        raise PlanError(
+            f"The {len(current):,} teams of the sheet are made of areas, so they answer for those who live "
+            'there: write people = "resident" under [need].'
+        )
+    of_area = current.assign(area=areas.str.split()).explode("area").drop_duplicates(["area", "team"])
+    drawn = catchment.regroup(of_area.set_index("area")["team"])
+    if "team_name" not in current:
+        return drawn
+    names = current.set_index("team")["team_name"].replace("", np.nan).reindex(drawn.teams.index)
+    return replace(drawn, teams=drawn.teams.assign(team_name=names.fillna(drawn.teams["team_name"])))
+
+
 def _people(inputs: Inputs, catchment: Catchment) -> People:
     """The people of the plan's catchment, from its files."""
     return build_people(
@@ -160,9 +185,11 @@ def _people(inputs: Inputs, catchment: Catchment) -> People:
     )
 
 
-def _need(plan: Plan, formula: str, people: People) -> NeedIndex:
+def _need(plan: Plan, formula: str, people: People, teams: Catchment) -> NeedIndex:
     use = NeedFormula.published(formula).expected_use(people)
-    return need_index(use, base=plan.need.base, people=plan.need.people, icb=plan.catchment.icb)
+    return need_index(
+        use, base=plan.need.base, people=plan.need.people, icb=plan.catchment.icb, catchment=teams
+    )
 
 
 def _other_reading(formula: str) -> str:
@@ -173,8 +200,7 @@ def _other_reading(formula: str) -> str:
 def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
     plan, teams = inputs.plan, need.teams
     if icb := plan.catchment.icb:
-        # Nobody knows the ICB of a practice that is missing from the map: it may be this one.
-        teams = teams[(teams["icb"] == icb) | teams.index.isin([NO_PCN, NOT_IN_MAP])]
+        teams = teams.loc[_of_icb(teams, icb)]
     without = tuple(teams.index.intersection([NOT_IN_MAP])) if plan.allocate.posts_without_pcn else None
     return allocate(
         plan.plan.total,
@@ -188,6 +214,11 @@ def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
     )
 
 
+def _of_icb(teams: pd.DataFrame, icb: str) -> pd.Index:
+    """The teams of one ICB, and the groups without a team, whose ICB nobody knows: it may be this one."""
+    return teams.index[(teams["icb"] == icb) | teams.index.isin([NO_PCN, NOT_IN_MAP, UNASSIGNED])]
+
+
 def _moved(allocation: Allocation, other: NeedIndex) -> float:
     """The share of posts that would be elsewhere with the other need index."""
     given = allocation.table[allocation.table["target_share"] > 0]
@@ -199,7 +230,7 @@ def _bundle(
     inputs: Inputs, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float
 ) -> Bundle:
     plan, people = inputs.plan, need.use.people
-    catchment = people.catchment
+    catchment = need.catchment
     made_up = synthetic.is_synthetic(catchment.areas)
     drawn = catchment.team_of_area()
     drawn = drawn[drawn.isin(allocation.table.index)]
@@ -208,8 +239,9 @@ def _bundle(
         *checks.input_checks(inputs, people),
     )
     checks.refuse_failed(found)
-    areas, flows = need.areas, catchment.to_frame()
+    areas, flows, lists = need.areas, catchment.to_frame(), None
     if plan.catchment.icb:
+        lists = _of_icb(people.catchment.teams, plan.catchment.icb)
         areas = areas.loc[drawn.index]
         flows = flows[flows["team"].isin(allocation.table.index)].reset_index(drop=True)
     return Bundle(
@@ -224,10 +256,10 @@ def _bundle(
         people=need.people,
         area_column=catchment.vintage,
         sentences=findings.sentences(plan, need, allocation, audit, moved),
-        warnings=findings.warnings(catchment, allocation, audit, found, made_up=made_up),
+        warnings=findings.warnings(people.catchment, allocation, audit, found, made_up=made_up),
         allocation=_allocation_table(allocation, need, inputs.frames.get("current")),
         need=areas.reset_index(),
-        coverage=catchment.coverage(allocation.table.index if plan.catchment.icb else None),
+        coverage=people.catchment.coverage(lists),
         equity=audit.table,
         flows=flows,
         parameters=findings.parameters(inputs, need),
