@@ -15,14 +15,14 @@ Values = pd.Series | pd.DataFrame
 
 # What a name can tell of its values: the field's words for rates and for counts.
 _RATE = re.compile(
-    r"imd_score|.*_(score|decile|quintile|share|rate|index|mean|per_\w+)|need_index_\w+|coverage|prevalence"
-    r"|(mean|median|rate|share|per)_\w+|expected_use|distance_from_target",
-    re.IGNORECASE,
+    r"(.*_)?(score|decile|quintile|share|rate|index|mean|median|average|percent|percentage|pct|per_\w+)"
+    r"|need_index_\w+|coverage|prevalence|(mean|median|average|rate|share|per)_\w+"
+    r"|expected_use|distance_from_target"
 )
 _COUNT = re.compile(
-    r"patients|registered|residents?|population|persons|people|contacts|posts|fte|weighted_population"
-    r"|number_of_\w+|count|list_size|\w+_(adults|patients|population|residents)|total_population",
-    re.IGNORECASE,
+    r"(\w+_)?(patients|population|residents|adults|persons|people|children|contacts|posts|fte|wte|households)"
+    r"|registered|resident|counts?|(list_size|number_of|population)(_\w+)?|deaths|births|visits|admissions"
+    r"|staff|nurses"
 )
 
 
@@ -40,11 +40,12 @@ def by_area(values: Values, areas: pd.Index, what: str, *, cover: bool) -> NDArr
             f"{len(missing):,} of {len(areas):,} areas with registered patients have no row in "
             f"{what}: {first_few(missing)}. Use a file that covers every area of the registrations."
         )
-    everything = values.to_numpy(np.float64)
+    everything = numbers(values, what)
     found: NDArray[np.float64] = everything[position]
     if cover:
         left_out = np.setdiff1d(np.arange(len(values)), position)
-        lost = values.index[left_out[any_of_row(everything[left_out] > 0)]]
+        beyond = np.nan_to_num(everything[left_out])
+        lost = values.index[left_out[any_of_row(beyond != 0)]]
         if len(lost):
             raise UnknownCodeError(
                 f"{len(lost):,} areas of {what} have people but no registered patient in this "
@@ -73,7 +74,7 @@ def by_team(values: Values, teams: pd.Index, what: str, needed: NDArray[np.bool_
             f"{len(unknown):,} teams of {what} are not in this catchment: {first_few(unknown)}. "
             "Check their codes, or leave them out."
         )
-    everything = values.to_numpy(np.float64)
+    everything = numbers(values, what)
     found = np.where((position < 0).reshape(-1, *[1] * (everything.ndim - 1)), 0.0, everything[position])
     _refuse_gaps(found, teams, what, "teams")
     return np.asarray(found)
@@ -81,7 +82,7 @@ def by_team(values: Values, teams: pd.Index, what: str, needed: NDArray[np.bool_
 
 def refuse_rates(values: Values, verb: str, instead: str) -> None:
     """Refuse to add up what its name says is a rate."""
-    names = [name for name in _names(values) if _RATE.fullmatch(name)]
+    names = _called(values, _RATE)
     if names:
         raise InvalidValueError(
             f"{first_few(names)} {_are(names, 'a rate', 'rates')}: parts of a rate do not add up, so "
@@ -91,7 +92,7 @@ def refuse_rates(values: Values, verb: str, instead: str) -> None:
 
 def refuse_counts(values: Values, verb: str, instead: str) -> None:
     """Refuse to take the mean of what its name says is a count."""
-    names = [name for name in _names(values) if _COUNT.fullmatch(name)]
+    names = _called(values, _COUNT)
     if names:
         raise InvalidValueError(
             f"{first_few(names)} {_are(names, 'a count', 'counts')}: its total would be lost by {verb}. "
@@ -108,9 +109,26 @@ def _are(names: list[str], one: str, several: str) -> str:
     return f"is {one}" if len(names) == 1 else f"are {several}"
 
 
-def _names(values: Values) -> list[str]:
+def _called(values: Values, pattern: re.Pattern[str]) -> list[str]:
+    """Their names that are of the pattern once written like a variable: "IMD score" is imd_score."""
+    if not isinstance(values, Values) or values.index.nlevels > 1:
+        raise InvalidValueError(
+            "Give a pandas Series or DataFrame whose index is the codes, one level of them: values are "
+            f"matched by code, never by place. This is a {type(getattr(values, 'index', values)).__name__}."
+        )
     labels = [values.name] if isinstance(values, pd.Series) else list(values.columns)
-    return [label for label in labels if isinstance(label, str)]
+    texts = [label for label in labels if isinstance(label, str)]
+    return [label for label in texts if pattern.fullmatch(re.sub(r"\W+", "_", label.strip().lower()))]
+
+
+def numbers(values: Values, what: str) -> NDArray[np.float64]:
+    """The values as an array; InvalidValueError if some are no numbers."""
+    try:
+        return values.to_numpy(np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(
+            f"{what[:1].upper()}{what[1:]}: some values are no numbers. Convert them with pandas.to_numeric."
+        ) from None
 
 
 def _positions(index: pd.Index, wanted: pd.Index, what: str, noun: str) -> NDArray[np.intp]:
@@ -131,4 +149,4 @@ def _refuse_gaps(found: NDArray[np.float64], labels: pd.Index, what: str, noun: 
         )
 
 
-__all__ = ["any_of_row", "by_area", "by_team", "refuse_counts", "refuse_rates"]
+__all__ = ["any_of_row", "by_area", "by_team", "numbers", "refuse_counts", "refuse_rates"]

@@ -24,7 +24,12 @@ def regrouped(catchment: Catchment, groups: pd.Series) -> dict[str, Any]:
 
     Raises as `Catchment.regroup`.
     """
-    codes = pd.Index(groups.index.astype("str").str.strip().str.upper())
+    if not isinstance(groups, pd.Series):
+        raise InvalidValueError(
+            "Give the groups as a pandas Series: index the codes of practices or areas, values the names of "
+            f"their groups, not a {type(groups).__name__}."
+        )
+    codes = _as_written(groups.index, catchment.areas.union(catchment.practices))
     by_area = bool(codes.isin(catchment.areas).sum() > codes.isin(catchment.practices).sum())
     noun, known = ("areas", catchment.areas) if by_area else ("practices", catchment.practices)
     name = _name_of_each(groups.set_axis(codes), known, noun)
@@ -37,6 +42,12 @@ def regrouped(catchment: Catchment, groups: pd.Series) -> dict[str, Any]:
     return {"teams": teams, "team_of_practice": position}
 
 
+def _as_written(codes: pd.Index, known: pd.Index) -> pd.Index:
+    """Codes as the catchment writes them: official ones in upper case, names of groups as they are."""
+    written = codes.astype("str").str.strip()
+    return written.where(written.isin(known), written.str.upper())
+
+
 def _name_of_each(groups: pd.Series, known: pd.Index, noun: str) -> pd.Series:
     unknown = groups.index.difference(known)
     if len(unknown):
@@ -44,20 +55,25 @@ def _name_of_each(groups: pd.Series, known: pd.Index, noun: str) -> pd.Series:
             f"{len(unknown):,} of {len(groups):,} {noun} of the groups are not in this catchment: "
             f"{first_few(unknown)}. Check the codes, or leave out those who have no patient here."
         )
-    wrong = groups.index[groups.index.duplicated(keep=False) | groups.isna().to_numpy()].unique()
+    group = groups.astype("str").str.strip()
+    nameless = groups.isna().to_numpy() | (group == "").to_numpy()
+    wrong = groups.index[groups.index.duplicated(keep=False) | nameless].unique()
     if len(wrong):
         raise InvalidValueError(
             f"{len(wrong):,} {noun} have two groups or none: {first_few(wrong)}. Keep each in one group."
         )
-    return groups.astype("str").reindex(known).fillna(NOT_IN_MAP)
+    return group.reindex(known).fillna(NOT_IN_MAP)
 
 
 def _of_areas(catchment: Catchment, name: pd.Series, label: pd.Series) -> dict[str, Any]:
     """Teams made of areas: all of an area's people flow to the one team that it belongs to."""
     size = flow.total_by_row(catchment.registered)
     everybody = np.ones(len(catchment.teams), dtype=np.bool_)
-    largest = assign.first_past_the_post(catchment.flows, everybody)
-    icb, icb_name = _icbs(catchment, catchment.flows.indices[largest.entries])
+    largest = assign.first_past_the_post(catchment.flows, everybody).entries
+    # An area of nobody, as on a base of residents, has the ICB of any team: it weighs nothing.
+    team = np.zeros(len(name), dtype=np.int64)
+    team[assign.rows_of(catchment.flows)[largest]] = catchment.flows.indices[largest]
+    icb, icb_name = _icbs(catchment, team)
     position, teams = of_teams.labelled(name, label, icb, icb_name, size)
     if len(catchment.outside) and NOT_IN_MAP not in teams.index:
         teams = of_teams.with_group(teams, NOT_IN_MAP, "People who live in no area")
@@ -79,10 +95,17 @@ def _icbs(catchment: Catchment, team: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def between(left: Catchment, right: Catchment) -> dict[str, Any]:
     """The fields of the catchment whose areas are the teams of `left` and whose teams are those of `right`.
 
-    Raises as `Catchment.crosswalk`.
+    Raises as `Catchment.crosswalk`, and InvalidValueError for a catchment of shares alone.
     """
-    whole_practices = not (left.method.by_whole_areas or right.method.by_whole_areas)
-    if whole_practices and left.practices.equals(right.practices):
+    if "shares" in (left.unit, right.unit):
+        raise InvalidValueError(
+            "A crosswalk goes by the people that two catchments share, and one of these was made from "
+            "shares, which count nobody. Give it people first: catchment.with_residents(people by area)."
+        )
+    # Groups of areas of the same names may hold other areas.
+    of_areas = OF_AREAS in (left.practices.name, right.practices.name)
+    of_areas = of_areas or left.method.by_whole_areas or right.method.by_whole_areas
+    if not of_areas and left.practices.equals(right.practices):
         size = flow.total_by_column(left.registered) + left.outside_by_practice
         shape = (len(left.teams), len(right.teams))
         shared = flow.flow_matrix(left.team_of_practice, right.team_of_practice, size, shape)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from needsalloc.errors import InvalidValueError, first_few
+from needsalloc.alignment import numbers
+from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, ENGLAND, NATIONS, classify
 from needsalloc.kernels import flow
 from needsalloc.teams import NO_TEAM, UNASSIGNED
@@ -22,11 +23,14 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
     flows: columns `practice`, `area` and `patients`. provider: what to call the index of providers.
     areas: "england", or "all" for the areas of every nation; only LSOAs know of nations.
 
-    Raises InvalidValueError for negative or missing counts, or if nobody lives in an area.
+    Raises MissingColumnError; InvalidValueError for missing codes, for counts that are negative, missing,
+    infinite or no numbers, or if nobody lives in an area.
     """
-    patients = flows["patients"].to_numpy(np.float64)
-    if not (patients >= 0).all():
-        bad = flows.loc[~(patients >= 0), "practice"]
+    _refuse_gaps(flows, area)
+    patients = numbers(flows["patients"], "The counts of people")
+    possible = (patients >= 0) & (patients < np.inf)
+    if not possible.all():
+        bad = flows.loc[~possible, "practice"]
         raise InvalidValueError(
             f"{len(bad):,} rows of registrations have negative or missing counts, first at practices "
             f"{first_few(bad)}. Read the file with read_registrations, or mend those rows."
@@ -59,8 +63,23 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
     return registered, places[is_area].rename(area), practices.rename(provider), away
 
 
+def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
+    """Refuse rows that say nobody's code: they would be counted with another's."""
+    if lacking := [name for name in ("practice", area, "patients") if name not in flows]:
+        raise MissingColumnError(
+            f"The registrations lack the columns {first_few(lacking)}; they have {first_few(flows, 12)}."
+        )
+    for column, noun in (("practice", "practice or team"), (area, f"area ({area})")):
+        blank = int(flows[column].isna().sum())
+        if blank:
+            raise InvalidValueError(
+                f"{blank:,} of {len(flows):,} rows have no code of the {noun}. Give them one, such as "
+                '"not known": without it their people would be counted elsewhere or lost.'
+            )
+
+
 def codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Positions and sorted distinct codes of a column: in upper case, without surrounding blanks."""
+    """Positions and sorted distinct codes of a column without gaps: upper case, no surrounding blanks."""
     categories = column.astype("category").cat
     written = pd.Index(categories.categories.astype("str"))
     # The groups that are no teams have names of our own, which no code has.
@@ -78,6 +97,11 @@ def whole_shares(flows: pd.DataFrame, area: str, remainder: str) -> pd.DataFrame
     """
     if remainder not in ("refuse", "unassigned", "rescale"):
         raise InvalidValueError(f"Unknown remainder {remainder!r}: choose refuse, unassigned or rescale.")
+    _refuse_gaps(flows, area)
+    # An area that is spelt in two ways is one area, and its shares one sum.
+    place, places = codes(flows[area])
+    flows = flows.assign(patients=numbers(flows["patients"], "The shares"))
+    flows[area] = places[place]
     total = flows.groupby(area, observed=True)["patients"].sum()
     over, under = total[total > 1 + _ROUNDING], total[total < 1 - _ROUNDING]
     if len(over):

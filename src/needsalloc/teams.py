@@ -26,10 +26,11 @@ def teams_of_practices(
     Raises MissingColumnError, InvalidValueError for a practice that is twice in the map,
     UnknownCodeError if no practice is in it.
     """
-    if column not in membership:
-        raise MissingColumnError(
-            f"The map has no column {column!r} to make teams of; it has {first_few(membership, 12)}."
-        )
+    for needed, purpose in ((column, " to make teams of"), ("practice", "")):
+        if needed not in membership:
+            raise MissingColumnError(
+                f"The map has no column {needed!r}{purpose}; it has {first_few(membership, 12)}."
+            )
     code_of_row = membership["practice"].astype("str").str.strip().str.upper()
     twice = code_of_row[code_of_row.duplicated()].unique()
     if len(twice):
@@ -42,9 +43,10 @@ def teams_of_practices(
             f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "
             "Use the practice map (gp-reg-pat-prac-map.csv) of the same quarter."
         )
+    name = _text(members, f"{column}_name", members[column]).fillna(members[column])
     return labelled(
         members[column].fillna(NOT_IN_MAP),
-        _text(members, f"{column}_name", members[column]).fillna(NOT_IN_MAP_NAME),
+        name.where(members[column].notna(), NOT_IN_MAP_NAME),
         _text(members, "icb").fillna(""),
         _text(members, "icb_name").fillna(""),
         size,
@@ -71,13 +73,21 @@ def labelled(
             "size": size,
         }
     )
-    in_icb = table.groupby(["team", "icb", "icb_name", "team_name"])["size"].sum().reset_index()
-    largest = in_icb.sort_values(["size", "icb"], ascending=[False, True], kind="stable")
-    teams = largest.drop_duplicates("team").set_index("team").sort_index().drop(columns="size")
+    main = _of_most(table, "icb")
+    in_main = table[table["icb"].to_numpy() == main[table["team"]].to_numpy()]
+    columns = [main, _of_most(in_main, "icb_name"), _of_most(table, "team_name")]
+    teams = pd.concat(columns, axis=1)
     no_team = teams.index.isin(NO_TEAM)
     teams["is_team"] = ~no_team
     teams.loc[no_team, ["icb", "icb_name"]] = ""
     return teams.index.get_indexer(pd.Index(code)), teams
+
+
+def _of_most(table: pd.DataFrame, column: str) -> pd.Series:
+    """By team, the value of `column` that most of its people have; the first of equals."""
+    people = table.groupby(["team", column])["size"].sum().reset_index()
+    order = people.sort_values(["size", column], ascending=[False, True], kind="stable")
+    return order.drop_duplicates("team").set_index("team").sort_index()[column]
 
 
 def with_group(teams: pd.DataFrame, code: str, name: str) -> pd.DataFrame:
