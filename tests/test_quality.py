@@ -322,7 +322,8 @@ def caught(found) -> dict[str, list[str]]:
     return found.table.groupby("kind")["code"].agg(list).to_dict()
 
 
-def test_outliers_of_a_small_world(odd):
+def test_outliers_of_a_small_world(odd, monkeypatch):
+    monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
     lists = ages(**{P1: (40, 500, 500), P2: (90, 60, 39), P3: (20, 200, 800)})
     lived = {A: {40: 3_000}, B: {20: 900, 40: 10, 90: 30}, C: {40: 300, 90: 100}}
     population = pd.DataFrame(lived).T.reindex(columns=range(91)).fillna(0).rename_axis("lsoa21")
@@ -357,6 +358,8 @@ def test_what_was_not_looked_at_is_said(odd):
     bands = pd.DataFrame({0: [10.0] * 3, 16: [50.0] * 3, 65: [9.0] * 3}, index=odd.areas)
     found = outliers(odd, population=bands)
     assert any("too broad to look for a student area" in gap for gap in found.not_screened)
+    assert any("not the lists of all England" in gap for gap in found.not_screened)
+    assert "edge of the lists" not in set(found.screens["kind"])
     alone = na.Catchment.from_registrations(registrations([(P1, A, 600), (P2, B, 700)]))
     assert any("Every team is one practice" in gap for gap in outliers(alone).not_screened)
 

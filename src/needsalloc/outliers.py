@@ -74,7 +74,7 @@ SCREENS = (
         "practice of an island or a village",
     ),
     # Special allocation schemes, services for homeless people and care homes, GP at Hand and other lists open
-    # to a whole city: 40, a third of them ordinary small practices of dense cities.
+    # to a whole city: 40, over a third of them ordinary, in dense cities or without a PCN.
     Screen(
         "scattered",
         "practice",
@@ -414,14 +414,19 @@ def _of_residents(
     everywhere, enough = np.full(len(people), True), resident >= FEWEST
     per_resident = (registered / resident.where(enough)).to_numpy(np.float64)
     young = _aged(people, *YOUNG)
-    if young is None:
+    if not catchment.is_national:
+        gaps.append(
+            "These are not the lists of all England: areas with few people on them are the edge of the lists "
+            "as a rule, so none was looked at for that (see coverage_by_area)."
+        )
+    elif young is None:
         gaps.append("The ages of the population are in broad bands: barracks are not told from borders.")
-        edge = everywhere
+        yield "edge of the lists", _Measured(catchment.areas, registered, per_resident, everywhere)
     else:
         many = (young >= SHARE_OF_YOUNG * resident).to_numpy(np.bool_)
         edge = ~many | (per_resident < HARDLY_ANYBODY)
-    yield "edge of the lists", _Measured(catchment.areas, registered, per_resident, edge)
-    yield "barracks or prison", _Measured(catchment.areas, registered, per_resident, ~edge)
+        yield "edge of the lists", _Measured(catchment.areas, registered, per_resident, edge)
+        yield "barracks or prison", _Measured(catchment.areas, registered, per_resident, ~edge)
     yield "long lists", _Measured(catchment.areas, registered, per_resident, everywhere)
     for kind, part in (("student area", _aged(people, 18, 24)), ("care-home area", _aged(people, 85, None))):
         if part is None:

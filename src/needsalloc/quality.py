@@ -216,6 +216,9 @@ def overlap(catchment: Catchment, own: pd.Series | None = None) -> Overlap:
         with the largest share (first past the post, ties to the lower code), as in the study of PCNs. Groups
         that are no team never own an area; their patients stay in every denominator.
 
+    It is read from all lists that the catchment holds. With one ICB's alone, areas at their edge seem wholly
+    its own: read the shares by people, or use the lists of all England.
+
     Raises UnknownCodeError for a team or an area that the catchment does not have.
     """
     check_counted(catchment)
