@@ -30,6 +30,7 @@ from needsalloc.relations import relation, whole_shares
 from needsalloc.teams import UNASSIGNED
 
 _AREA_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
+_RESULTS = ("team", "registered", "resident_share", "patient_share", "given")
 _Values = TypeVar("_Values", pd.Series, pd.DataFrame)
 
 
@@ -152,20 +153,27 @@ class Catchment:
             raise InvalidValueError(
                 f"The flows lack the columns {first_few(lacking)}; they have {first_few(flows, 12)}."
             )
-        if flows[team].astype("str").isin([UNASSIGNED]).any():
+        twice = flows.columns[flows.columns.duplicated()].intersection([area, team, value])
+        if len({area, team, value}) < 3 or area in _RESULTS or len(twice):
+            raise InvalidValueError(
+                f"area={area!r}, team={team!r} and {value!r} must be three columns, each there once, and the "
+                f"areas must not be called {', '.join(_RESULTS)}, as columns of the results are."
+            )
+        if flows[team].astype("str").str.strip().str.lower().isin([UNASSIGNED]).any():
             raise InvalidValueError(
                 f"No team may be called {UNASSIGNED!r}: that is the group of those in none."
             )
-        frame = pd.DataFrame({"practice": flows[team], area: flows[area], "patients": flows[value]})
+        kind = area if area in AREAS_OF_ENGLAND else "area"
+        frame = pd.DataFrame({"practice": flows[team], kind: flows[area], "patients": flows[value]})
         if share is not None:
-            frame = whole_shares(frame, area, remainder)
-        registered, places, codes, away = relation(frame, area, "team", "england")
+            frame = whole_shares(frame, kind, remainder)
+        registered, places, codes, away = relation(frame, kind, "team", "england")
         blank = np.full(len(codes), "")
         position, table = of_teams.labelled(codes, codes, blank, blank, np.ones(len(codes)))
         table.loc[table.index == UNASSIGNED, "team_name"] = of_teams.UNASSIGNED_NAME
         return cls(
             registered,
-            places,
+            places.rename(area),
             codes,
             table,
             position,

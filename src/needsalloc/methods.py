@@ -55,17 +55,22 @@ class Method:
     def label(self) -> str:
         """The method in a word or two, as tables name it: "first past the post", "threshold 30%"."""
         words = self.name.replace("_", " ")
-        share = "" if self.share is None else f" {self.share:.0%}"
+        share = f" {self._percent}" if self._percent else ""
         return words + share + (" or largest" if self.residual == "largest" else "")
 
     def __str__(self) -> str:
         words = self.name.replace("_", " ")
         if self.name == "threshold":
             rest = "to the largest" if self.residual == "largest" else "in no catchment"
-            return f"{words}: at least {self.share:.0%} of an area's registered people; other areas {rest}"
+            return f"{words}: at least {self._percent} of an area's registered people; other areas {rest}"
         if self.name == "cumulative":
-            return f"{words}: the fewest areas that hold {self.share:.0%} of a team's patients"
+            return f"{words}: the fewest areas that hold {self._percent} of a team's patients"
         return words
+
+    @property
+    def _percent(self) -> str:
+        # Two shares that differ must not read the same: 7.5% is not 8%.
+        return "" if self.share is None else f"{100 * self.share:g}%"
 
 
 def method(name: str, share: float | None = None, residual: str | None = None) -> Method:
@@ -75,7 +80,7 @@ def method(name: str, share: float | None = None, residual: str | None = None) -
     for a share outside its range.
     """
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
+        near = difflib.get_close_matches(str(name), METHODS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise InvalidValueError(f"Unknown method {name!r}: choose {', '.join(METHODS)}.{hint}")
     given = [word for word, value in (("share", share), ("residual", residual)) if value is not None]

@@ -69,7 +69,7 @@ def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
         raise MissingColumnError(
             f"The registrations lack the columns {first_few(lacking)}; they have {first_few(flows, 12)}."
         )
-    for column, noun in (("practice", "practice or team"), (area, f"area ({area})")):
+    for column, noun in (("practice", "practice or team"), (area, "area")):
         blank = int(flows[column].isna().sum())
         if blank:
             raise InvalidValueError(
