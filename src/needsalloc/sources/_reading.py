@@ -241,7 +241,7 @@ class TextTable:
         """Codes in upper case without surrounding blanks; InvalidValueError where there is none."""
         values = self.columns[field]
         codes = _recode(values, _texts(values).str.strip().str.upper())
-        if "" in codes.categories:
+        if codes.categories[0] == "":  # sorted, so that it would be the first
             blank = np.asarray(codes == "")
             raise self._invalid(field, blank, "have no code", "Fill the gaps, or take the rows out.")
         return codes
@@ -326,13 +326,16 @@ class TextTable:
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.integer[Any]], pd.Index]:
-    """A column of text as the positions of its values among the distinct ones, and those."""
+    """A column of text as the positions of its values among the distinct ones, and those, sorted."""
     first = column[0]
     # A column that says the same on every row, as dates and sexes do, is seen to do so faster than encoded.
     if first == column[-1] and pyarrow.compute.all(pyarrow.compute.equal(column, first)).as_py():
         return np.zeros(len(column), np.int8), pd.Index([first.as_py()])
     array = column.dictionary_encode().combine_chunks()
-    return array.indices.to_numpy(), pd.Index(array.dictionary.to_pandas())
+    order = pyarrow.compute.array_sort_indices(array.dictionary)
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order))
+    return rank[array.indices], pd.Index(array.dictionary.take(order).to_pandas())
 
 
 def _texts(values: pd.Categorical) -> pd.Series:
@@ -340,11 +343,11 @@ def _texts(values: pd.Categorical) -> pd.Series:
 
 
 def _recode(values: pd.Categorical, texts: pd.Series) -> pd.Categorical:
-    """`values` with other texts for their categories, of which several may become one."""
-    if texts.equals(_texts(values)):
+    """`values` with other texts for their categories, of which several may become one; sorted."""
+    if texts.is_monotonic_increasing and texts.equals(_texts(values)):
         return values
-    position, distinct = pd.factorize(texts)
-    return pd.Categorical.from_codes(position[values.codes], categories=distinct)
+    position, distinct = pd.factorize(texts, sort=True)
+    return pd.Categorical.from_codes(position.astype(values.codes.dtype)[values.codes], categories=distinct)
 
 
 def _number(text: str, blank: float | None) -> float | None:

@@ -56,12 +56,12 @@ def read_registrations(
     areas = table.codes("area")
     column = check_vintage(vintage) if vintage else vintage_of(areas.categories)
     frame = pd.DataFrame(
-        {"practice": table.codes("practice"), column: areas, "patients": table.counts("patients")}
+        {"practice": table.codes("practice"), column: areas, "patients": table.counts("patients")}, copy=False
     )
     counted = _rows_to_count(table)
     if not counted.all():
         frame = frame[counted].reset_index(drop=True)
-    if _has_repeated_pairs(frame["practice"], frame[column]):
+    if _has_repeated_pairs(frame["practice"].array, frame[column].array):
         frame = frame.groupby(["practice", column], observed=True, sort=False)["patients"].sum().reset_index()
     frame.attrs = {"on": table.one_date("date") if "date" in table else on, "source": dict(table.source)}
     return frame
@@ -85,10 +85,13 @@ def _rows_to_count(table: TextTable) -> npt.NDArray[np.bool_]:
     return every_row
 
 
-def _has_repeated_pairs(practice: pd.Series, area: pd.Series) -> bool:
+def _has_repeated_pairs(practice: pd.Categorical, area: pd.Categorical) -> bool:
     # Sorting one number for each row takes a fifth of the time of DataFrame.duplicated.
-    areas = len(area.cat.categories)
-    number = np.min_scalar_type(len(practice.cat.categories) * areas)
-    pair = practice.cat.codes.to_numpy(number) * areas + area.cat.codes.to_numpy(number)
+    areas = len(area.categories)
+    pair = practice.codes.astype(np.min_scalar_type(len(practice.categories) * areas))
+    pair *= areas
+    pair += area.codes.astype(pair.dtype)
+    if (pair[1:] > pair[:-1]).all():  # in order, as published
+        return False
     pair.sort()
     return bool((pair[1:] == pair[:-1]).any())
