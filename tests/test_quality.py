@@ -379,6 +379,11 @@ def test_outliers_remove_nothing_and_state_their_threshold(world):
     assert found.table.groupby(["kind", "code"]).size().le(1).all()
 
 
+def test_groups_of_areas_hold_no_lists(small):
+    with pytest.raises(errors.InvalidValueError, match="groups of areas"):
+        outliers(small.regroup(small.team_of_area()))
+
+
 def test_shares_count_nobody_and_are_refused(small):
     flows = pd.DataFrame({"msoa": ["E02000001"] * 2, "trust": ["R1H", "RAL"], "share": [0.6, 0.4]})
     shares = na.Catchment.from_flows(flows, area="msoa", team="trust", share="share")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from needsalloc.catchment import Catchment
-from needsalloc.errors import first_few
+from needsalloc.errors import InvalidValueError, first_few
+from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import assign, flow, rank
 from needsalloc.quality import check_counted, labels_by_area, overlap, ratio
 
@@ -234,9 +235,14 @@ def outliers(
     own. Shares of fewer than 20 people are not judged.
 
     Raises UnknownCodeError or VintageError if the population lacks areas of the catchment, InvalidValueError
-    for a catchment of shares that count nobody.
+    for a catchment of shares that count nobody, or one whose teams are groups of areas.
     """
     check_counted(catchment)
+    if catchment.practices.name == OF_AREAS:
+        raise InvalidValueError(
+            "The teams of this catchment are groups of areas, so it holds no lists of practices. Look for "
+            "outliers in the catchment that it was made from."
+        )
     gaps: list[str] = []
     measured = dict(_of_practices(catchment)) | {"one practice": _of_areas(catchment)}
     if np.bincount(catchment.team_of_practice).max() > 1:
