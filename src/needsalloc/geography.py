@@ -124,7 +124,8 @@ def check_same_vintage(
         raise VintageError(
             f"{left_name} has areas of {_census(vintages[0])}, {right_name} of {_census(vintages[1])}: "
             f"{len(unmatched):,} of {len(ours):,} codes do not match ({first_few(unmatched)}). "
-            "Use files of one vintage, or carry one of them over with the ONS exact-fit lookup."
+            "Use files of one vintage, or carry one of them over (carry_counts, carry_rates, "
+            "carry_registrations) with the ONS exact-fit lookup."
         )
     # A set of codes that are in both vintages reads as 2011; what it is joined to decides.
     return max(vintages)
