@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from needsalloc.maps import FEWEST_PEOPLE, coverage
+from needsalloc.maps.classes import between, classed, fifths
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.schema import Column
 
-if TYPE_CHECKING:
-    import geopandas as gpd
-
 Floats = npt.NDArray[np.float64]
 
 MOST_AREAS = 4_000
-FEWEST_PEOPLE = 100  # an area with fewer of the registered people is far away and would only shrink the map
 WIDTH = 2_000  # units of the drawing, about three to a pixel
-POLYGON, MULTIPOLYGON = 3, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +90,9 @@ def draw(bundle: Bundle) -> Map | None:
     team_of = teams.get_indexer(pd.Index(drawn))
     in_order = np.argsort(team_of, kind="stable")
     drawn, team_of = drawn.iloc[in_order], team_of[in_order]
-    geometry = _polygons(bundle.boundaries, drawn.index)
+    boundaries = bundle.boundaries.geometry.reindex(drawn.index).to_numpy()
+    geometry = coverage.simplify_for_picture(coverage.seamless(boundaries))
     left, bottom, right, top = shapely.total_bounds(geometry)
-    geometry = shapely.coverage_simplify(geometry, max(right - left, top - bottom) / 1_500)
     scale = WIDTH / (right - left)
 
     def path(shape: Any) -> str:
@@ -105,12 +101,9 @@ def draw(bundle: Bundle) -> Map | None:
     index = need[bundle.need_index].reindex(drawn.index).to_numpy(dtype=float)
     by_area = len(drawn) <= MOST_AREAS
     measures = _measures(bundle, index if by_area else None)
+    unions = coverage.dissolve(geometry, np.arange(len(geometry)), team_of, len(teams))
     outlines = [
-        Shape(
-            int(team),
-            path(shapely.union_all(geometry[team_of == team])),
-            "" if by_area else measures[0].colour(int(team)),
-        )
+        Shape(int(team), path(unions[team]), "" if by_area else measures[0].colour(int(team)))
         for team in np.unique(team_of)
     ]
     areas = [
@@ -128,20 +121,6 @@ def draw(bundle: Bundle) -> Map | None:
         sentence=_sentence(bundle),
         left_out=_left_out(need, placed, drawn),
     )
-
-
-def _polygons(boundaries: gpd.GeoDataFrame, codes: pd.Index[Any]) -> npt.NDArray[Any]:
-    """Valid polygons only: making a ring valid can leave a stray line, which nothing can simplify."""
-    import shapely
-
-    valid: npt.NDArray[Any] = shapely.make_valid(boundaries.geometry.reindex(codes).to_numpy())
-    mixed = ~np.isin(shapely.get_type_id(valid), (POLYGON, MULTIPOLYGON))
-    for position in np.flatnonzero(mixed):
-        parts = shapely.get_parts(valid[position])
-        valid[position] = shapely.union_all(
-            parts[np.isin(shapely.get_type_id(parts), (POLYGON, MULTIPOLYGON))]
-        )
-    return valid
 
 
 def _path(shape: Any, left: float, top: float, scale: float) -> str:
@@ -188,13 +167,8 @@ def _measures(bundle: Bundle, area_index: Floats | None) -> list[Measure]:
 
 def _sequential(key: str, label: str, of: str, values: Floats, column: Column) -> Measure:
     """Five classes of about equal number; fewer when many values are the same."""
-    known = np.isfinite(values)
-    cuts = np.quantile(values[known], (0.2, 0.4, 0.6, 0.8)) if known.any() else np.array([])
-    limits = np.unique(np.round(cuts, column.decimals))
-    words = [column.show(float(limit)) for limit in limits]
-    between = [f"{low} to under {high}" for low, high in pairwise(words)]
-    names = [f"below {words[0]}", *between, f"{words[-1]} and over"] if words else []
-    return _classed(key, label, of, "s", values, limits, names)
+    limits = fifths(values, column.decimals)
+    return _classed(key, label, of, "s", values, limits, between(limits, column.show))
 
 
 def _distance(values: Floats) -> Measure:
@@ -212,19 +186,10 @@ def _distance(values: Floats) -> Measure:
 def _classed(
     key: str, label: str, of: str, scheme: str, values: Floats, limits: Floats, names: Sequence[str]
 ) -> Measure:
-    colours = np.rint(np.linspace(0, 4, len(names))).astype(int) if len(names) > 1 else np.array([2])
-    found = np.searchsorted(limits, values, side="right")
-    known = np.isfinite(values)
-    counts = np.bincount(found[known], minlength=len(names))
     noun = "areas" if of == "area" else "teams"
-    legend = [
-        (f"{scheme}{colour}", f"{name} ({count:,} {noun if count != 1 else noun[:-1]})")
-        for colour, name, count in zip(colours.tolist(), names, counts.tolist(), strict=False)
-    ]
-    if not known.all():
-        legend.append(("na", "no posts of its own, or not known"))
-    classes = np.where(known, colours[np.minimum(found, len(colours) - 1)], -1)
-    return Measure(key, label, of, scheme, classes.tolist(), legend)
+    classes, legend = classed(values, limits, names, noun, "no posts of its own, or not known")
+    words = [("na" if found < 0 else f"{scheme}{found}", text) for found, text in legend]
+    return Measure(key, label, of, scheme, classes.tolist(), words)
 
 
 def _sentence(bundle: Bundle) -> str:
