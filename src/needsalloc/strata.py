@@ -1,0 +1,504 @@
+"""Flows by stratum: how many patients of each age go from an area to a practice, given or estimated.
+
+Proportional flow within strata shares an area's children as its registered children are shared, and its
+old people as theirs. The published flows hold no ages, so ages are estimated where they are not given: the
+flows are raked to the ages of the areas and of the practices' lists.
+
+Source: stratified catchments, Public Health England / OHID trust catchment populations; raking, see
+`kernels.raking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from needsalloc.assumptions import Assumption
+from needsalloc.errors import InvalidValueError, MissingColumnError, UnknownCodeError, first_few
+from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage, is_english
+from needsalloc.kernels.raking import Margin, rake
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BAND_YEARS = 5
+GAP = 1e-3
+# Margins of real files contradict each other, and further rounds only push flows to extremes: with known ages
+# on England's flows and margins 5 to 15 % off, 50 rounds came nearest.
+ROUNDS = 50
+# A practice that has closed or moved since may still have a handful of people on its list.
+REMNANT = 0.2
+BY_AGE, BY_AGE_AND_SEX = "age", "age and sex"
+# So little weight that an area without listed patients follows the others and moves none of them.
+TRACE = 1e-9
+# Fewer patients than this are a remnant of raking, and no one to share residents by.
+NOBODY = 1e-9
+HALF_A_PERSON = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Strata:
+    """Flows from areas to practices, by stratum.
+
+    Attributes
+    ----------
+    labels:
+        The strata: first ages of bands, pairs of sex and first age, or whatever a user's file calls them.
+    flows:
+        (flows, strata) patients on each flow, in the order of `registered.data` of the flows (areas x
+        practices) that they belong to.
+    gap:
+        What raking left, by margin (`areas`, `practices`, `flows`): `largest`, the largest relative miss of
+        any of its groups, and `misplaced`, the share of people in another stratum than the margin says.
+    rounds:
+        Passes of raking; 0 for flows that were given.
+    estimated:
+        Whether the strata were estimated.
+    notes:
+        What was assumed on the way.
+    """
+
+    labels: pd.Index
+    flows: Floats
+    gap: pd.DataFrame
+    rounds: int
+    estimated: bool
+    notes: tuple[Assumption, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        how = f"estimated in {self.rounds} rounds" if self.estimated else "given"
+        return (
+            f"<Strata: {len(self.labels):,} ({first_few(self.labels, 3)}) on {len(self.flows):,} flows, "
+            f"{self.flows.sum():,.0f} patients; {how}>"
+        )
+
+
+def estimate(
+    registered: sparse.csr_array,
+    areas: pd.Index,
+    practices: pd.Index,
+    *,
+    lists: pd.DataFrame,
+    population: pd.DataFrame,
+    bands: Sequence[int] | None = None,
+    by: str = BY_AGE,
+    on: date | None = None,
+) -> Strata:
+    """Ages on every flow, from the ages of the practices' lists and of the areas' residents.
+
+    1. Each list is scaled to the practice's patients in `registered`, each area's residents to the area's.
+    2. The lists' ages, all together, are taken as the one age distribution, and areas are raked to it: lists
+       are a count of the registered, the population is of residents and often of another year.
+    3. The flows, each with that distribution, are raked to area by age, practice by age and to their own
+       totals, in this order and at most `ROUNDS` times, until no group is off by more than `GAP`. Flow
+       totals are met exactly, so nobody is made or lost. The margins of real files contradict each other
+       (a practice that alone serves an area must have that area's ages), so a gap is left, and said.
+
+    registered: patients (areas, practices). lists: index (practice, sex), columns single years of age
+    (`read_lists`). population: index area, columns first ages of bands (`read_population`).
+    bands: first ages; by default the finest that both files have, of five years or more.
+    by: "age", or "age and sex": each practice's patients of an age then have the sexes of its list in every
+    area, since residents are not told by sex.
+    on: the day of the flows, for the notes.
+
+    Practices without a list, or with a remnant of one, and areas without residents are left free: the other
+    margin gives their ages.
+
+    Raises InvalidValueError for bands that a file does not have or rows that are there twice, VintageError
+    for areas of another census, UnknownCodeError if no practice or no area is in the files.
+    """
+    if by not in (BY_AGE, BY_AGE_AND_SEX):
+        raise InvalidValueError(f'Unknown strata {by!r}: choose "{BY_AGE}" or "{BY_AGE_AND_SEX}".')
+    if areas.name in AREAS_OF_ENGLAND:
+        check_same_vintage(
+            areas, population.index, left_name="The registrations", right_name="the population file"
+        )
+    edges = _bands(population.columns, lists.columns, bands)
+    area, practice = _ends(registered)
+    of_flow = registered.data.astype(np.float64)
+    in_area, in_practice = _sums(area, of_flow, len(areas)), _sums(practice, of_flow, len(practices))
+    listed = _known_ages(lists.groupby(level="practice").sum(), edges, practices, in_practice, "the lists")
+    remnant = _remnants(listed, in_practice)
+    of_practice = _scaled(np.where(remnant[:, None], np.nan, listed), in_practice)
+    mix = np.nansum(of_practice, axis=0) / np.nansum(of_practice)
+    residents = _known_ages(population, edges, areas, in_area, "the population file")
+    listed_in_area = _sums(area, np.where(np.isnan(of_practice[practice, 0]), 0.0, of_flow), len(areas))
+    of_area = _to_one_distribution(_scaled(residents, in_area), listed_in_area, mix)
+    margins = (
+        Margin(of_area, rows=area),
+        Margin(of_practice, rows=practice),
+        Margin(of_flow[:, None], columns=np.zeros(len(edges), dtype=np.int64)),
+    )
+    raked = rake(np.outer(of_flow, mix), margins, GAP, ROUNDS)
+    gap = pd.DataFrame(
+        {"largest": raked.gap, "misplaced": raked.misplaced},
+        index=pd.Index(["areas", "practices", "flows"], name="margin"),
+    )
+    notes = (
+        _note_on_ages(lists, population, edges, on),
+        _note_on_gap(gap, raked.rounds),
+        *_note_on_unlisted(practices, in_practice, np.isnan(listed[:, 0]), remnant),
+        *_note_on_areas(areas, in_area, np.isnan(of_area[:, 0])),
+        _note_on_sex(by),
+    )
+    labels, flows = pd.Index(edges, name="age"), raked.cells
+    if by == BY_AGE_AND_SEX:
+        sexes, share = _sexes(lists, edges, practices)
+        labels = pd.MultiIndex.from_product([sexes, edges], names=["sex", "age"])
+        flows = np.hstack([flows * of_sex[practice] for of_sex in share])
+    return Strata(labels, flows, gap, raked.rounds, True, notes)
+
+
+def given(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index, registered: sparse.csr_array) -> Strata:
+    """Flows by stratum as the user has them.
+
+    frame: `practice`, `area` (or the name of `areas`, such as lsoa21), `stratum` (any labels) and `patients`;
+    rows that are there twice are added. Rows outside England's areas are left out and counted. Strata stand
+    in the order of a categorical column, else sorted. Each flow's strata must sum to its patients in
+    `registered` (areas, practices); without registrations, make those first, with `summed`.
+
+    Raises MissingColumnError; InvalidValueError for counts that are no counts, or strata that are off a flow
+    by more than half a person; UnknownCodeError for areas or practices that are not in `registered`.
+    """
+    rows, left_out = _known(frame, areas, practices)
+    position, labels = pd.factorize(rows["stratum"], sort=True)
+    if isinstance(rows["stratum"].dtype, pd.CategoricalDtype):
+        labels = pd.Index(labels.astype(rows["stratum"].cat.categories.dtype))
+    area, practice = _ends(registered)
+    key = np.asarray(area, dtype=np.int64) * len(practices) + practice
+    flow = pd.Index(key).get_indexer(pd.Index(rows["area_at"] * len(practices) + rows["practice_at"]))
+    patients = rows["patients"].to_numpy(np.float64)
+    new = (flow < 0) & (patients > 0)
+    if new.any():
+        shown = rows.loc[new, "practice"].astype(str) + " in " + areas[rows.loc[new, "area_at"]]
+        raise InvalidValueError(
+            f"{int(new.sum()):,} rows of the flows by stratum, {patients[new].sum():,.0f} patients, are on "
+            f"flows that the registrations do not have: {first_few(shown)}. Use files of one date."
+        )
+    on_flow = flow >= 0
+    size = len(key) * len(labels)
+    cells = _sums(flow[on_flow] * len(labels) + position[on_flow], patients[on_flow], size)
+    cells = cells.reshape(len(key), len(labels))
+    off = cells.sum(axis=1) - registered.data
+    wrong = np.abs(off) > HALF_A_PERSON
+    if wrong.any():
+        shown = practices[practice[wrong]] + " in " + areas[area[wrong]]
+        raise InvalidValueError(
+            f"The strata of {int(wrong.sum()):,} of {len(off):,} flows do not sum to their registered "
+            f"patients ({off[wrong].sum():+,.0f} in all, at most {np.abs(off).max():,.1f} on one): "
+            f"{first_few(shown)}. Use files of one date, with small numbers left as they are."
+        )
+    missed = np.abs(off)
+    gap = pd.DataFrame(
+        {
+            "largest": [
+                float(np.divide(missed, registered.data, where=registered.data > 0, out=missed * 0).max())
+            ],
+            "misplaced": [float(missed.sum() / (2 * registered.data.sum()))],
+        },
+        index=pd.Index(["flows"], name="margin"),
+    )
+    note = Assumption(
+        f"Patients by stratum are the user's: {len(labels):,} strata",
+        f"They sum to the flows within {missed.max():.2g} persons on each, {off.sum():+.2g} in all; "
+        f"{left_out:,.0f} patients outside the areas are left out",
+        "choice",
+        str(frame.attrs.get("source", {}).get("file", "flows by stratum")),
+    )
+    return Strata(labels, cells, gap, 0, False, (note,))
+
+
+def summed(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index) -> sparse.csr_array:
+    """The flows (areas, practices) that are the sum of flows by stratum (see `given`)."""
+    rows, _ = _known(frame, areas, practices)
+    rows = rows[rows["patients"] > 0]
+    ends = (rows["area_at"].to_numpy(), rows["practice_at"].to_numpy())
+    patients = rows["patients"].to_numpy(np.float64)
+    return sparse.csr_array(sparse.coo_array((patients, ends), shape=(len(areas), len(practices))))
+
+
+def apportion_by_stratum(
+    strata: Strata, registered: sparse.csr_array, team_of_practice: Ints, teams: int, counts: Floats
+) -> Floats:
+    """Counts by area and stratum (areas, strata) carried to teams (teams, strata); totals are kept.
+
+    Each stratum goes by its own resident shares, see `on_flows`.
+    """
+    team = np.asarray(team_of_practice)[registered.indices]
+    return np.asarray(_adder(team, teams) @ on_flows(strata, registered, counts))
+
+
+def on_flows(strata: Strata, registered: sparse.csr_array, counts: Floats) -> Floats:
+    """Counts by area and stratum (areas, strata) shared between the area's flows: (flows, strata).
+
+    A stratum is shared as its patients are; where an area has people in a stratum in which no patient is
+    registered (`not_registered`), as the area's patients of all ages are. The sums over strata, by area over
+    the area's sum, are the resident shares of people with the ages in `counts`.
+
+    Raises InvalidValueError for people in areas where nobody is registered: they would be lost.
+    """
+    area, _ = _ends(registered)
+    by_area = _adder(area, len(counts))
+    patients = by_area @ strata.flows
+    some = patients > NOBODY
+    shared = strata.flows * np.divide(counts, patients, out=np.zeros_like(patients), where=some)[area]
+    left = np.where(some, 0.0, counts)
+    if left.any():
+        everyone = by_area @ registered.data
+        lost = (left.sum(axis=1) > 0) & (everyone <= 0)
+        if lost.any():
+            raise InvalidValueError(
+                f"{int(lost.sum()):,} areas have people but nobody who is registered: they would be lost. "
+                "Leave them out of the counts, or use flows that cover them."
+            )
+        per_patient = np.divide(left, everyone[:, None], out=np.zeros_like(left), where=everyone[:, None] > 0)
+        shared += registered.data[:, None] * per_patient[area]
+    return np.asarray(shared)
+
+
+def not_registered(strata: Strata, registered: sparse.csr_array, counts: Floats) -> Floats:
+    """The part of `counts` (areas, strata) in strata in which no patient of the area is registered."""
+    area, _ = _ends(registered)
+    return np.where(_adder(area, len(counts)) @ strata.flows > NOBODY, 0.0, counts)
+
+
+# Margins
+
+
+def _bands(of_population: pd.Index, of_lists: pd.Index, asked: Sequence[int] | None) -> Ints:
+    """First ages of the bands that both files can be added up to."""
+    ages, years = (np.sort(columns.to_numpy(np.int64)) for columns in (of_population, of_lists))
+    common = np.intersect1d(ages, years)
+    if not len(common) or not common[0] == ages[0] == years[0]:
+        raise InvalidValueError(
+            f"The population's ages begin at {ages[0]}, the lists' at {years[0]}: some people would be in no "
+            "stratum. Use files from the same first age."
+        )
+    if asked is None:
+        kept = [int(common[0])]
+        for age in common.tolist():
+            if age >= kept[-1] + BAND_YEARS:
+                kept.append(age)
+        return np.array(kept, dtype=np.int64)
+    wanted = np.unique(np.asarray(asked, dtype=np.int64))
+    unknown = np.setdiff1d(wanted, common)
+    if len(unknown) or not len(wanted) or wanted[0] != common[0]:
+        raise InvalidValueError(
+            f"The bands {first_few(asked, 20)} cannot be made: they begin at {common[0]}, and both files can "
+            f"be cut at {first_few(common, 20)}. Choose among these."
+        )
+    return wanted
+
+
+def _by_band(ages: pd.DataFrame, edges: Ints) -> pd.DataFrame:
+    band = np.searchsorted(edges, ages.columns.to_numpy(np.int64), side="right") - 1
+    return ages.T.groupby(band).sum().T
+
+
+def _known_ages(ages: pd.DataFrame, edges: Ints, codes: pd.Index, people: Floats, file: str) -> Floats:
+    """(codes, bands), nan in rows that the file lacks or has nobody in, and where there are no patients."""
+    twice = ages.index[ages.index.duplicated()].unique()
+    if len(twice):
+        raise InvalidValueError(
+            f"{len(twice):,} rows stand twice in {file}: {first_few(twice)}. Leave one each."
+        )
+    found = _by_band(ages, edges).reindex(codes).to_numpy(np.float64, copy=True)
+    below = codes[np.asarray((found < 0).any(axis=1))]
+    if len(below):
+        raise InvalidValueError(f"{len(below):,} rows of {file} have negative counts: {first_few(below)}.")
+    found[~((found.sum(axis=1) > 0) & (people > 0))] = np.nan
+    if np.isnan(found).all():
+        raise UnknownCodeError(
+            f"None of the {len(codes):,} codes of the registrations ({first_few(codes)}) has people in "
+            f"{file}. Use files with the same codes, of dates near each other."
+        )
+    return found
+
+
+def _remnants(listed: Floats, patients: Floats) -> NDArray[np.bool_]:
+    """(practices,) lists that have shrunk so far, against all others, that their ages tell nothing."""
+    known = ~np.isnan(listed[:, 0])
+    size = listed.sum(axis=1)
+    usual = size[known].sum() / patients[known].sum()
+    return np.asarray(known & (size < REMNANT * usual * patients))
+
+
+def _scaled(ages: Floats, people: Floats) -> Floats:
+    return ages * (people / ages.sum(axis=1))[:, None]
+
+
+def _to_one_distribution(of_area: Floats, listed: Floats, mix: Floats) -> Floats:
+    """Areas' ages raked so that their `listed` (areas,) patients have, all together, the ages of the lists.
+
+    Each area keeps its people. The others are raked with them: what the ages of residents lack, they lack for
+    everybody. nan rows stay.
+    """
+    known = ~np.isnan(of_area[:, 0])
+    people = of_area[known].sum(axis=1)
+    weight = listed[known] + TRACE * people
+    margins = (
+        Margin(mix[None, :] * weight.sum(), rows=np.zeros(len(people), dtype=np.int64)),
+        Margin(weight[:, None], columns=np.zeros(len(mix), dtype=np.int64)),
+    )
+    result = of_area.copy()
+    result[known] = rake(of_area[known], margins, GAP * GAP, ROUNDS).cells * (people / weight)[:, None]
+    return result
+
+
+def _sexes(lists: pd.DataFrame, edges: Ints, practices: pd.Index) -> tuple[pd.Index, Floats]:
+    """The sexes of the lists, and the share of each (sexes, practices, bands) of the patients of a band.
+
+    Where a practice has nobody of a band, the share is that of all lists together.
+    """
+    of_sex = lists.index.get_level_values("sex")
+    sexes = of_sex.unique().sort_values()
+    by_band = [_by_band(lists[of_sex == sex].droplevel("sex"), edges) for sex in sexes]
+    everyone = np.array([frame.sum() for frame in by_band])[:, None, :]
+    # A practice that lacks one sex has nobody of it.
+    people = np.array([frame.reindex(practices).fillna(0.0) for frame in by_band])
+    even = np.full_like(everyone, 1 / len(sexes))
+    overall = np.divide(everyone, everyone.sum(axis=0), out=even, where=everyone.sum(axis=0) > 0)
+    total = people.sum(axis=0)
+    return sexes, np.where(total > 0, people / np.where(total > 0, total, 1.0), overall)
+
+
+# Flows
+
+
+def _ends(registered: sparse.csr_array) -> tuple[Ints, Ints]:
+    """The area and the practice of each flow."""
+    area = np.repeat(np.arange(registered.shape[0]), np.diff(registered.indptr))
+    return area, registered.indices.astype(np.int64)
+
+
+def _sums(group: Ints, values: Floats, groups: int) -> Floats:
+    return np.asarray(np.bincount(group, values, groups), dtype=np.float64)
+
+
+def _adder(group: Ints, groups: int) -> sparse.csr_array:
+    """(groups, flows), 1 where a flow is in a group."""
+    return sparse.csr_array((np.ones(len(group)), (group, np.arange(len(group)))), shape=(groups, len(group)))
+
+
+def _known(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index) -> tuple[pd.DataFrame, float]:
+    """Rows with the positions of their area and practice, and the patients outside England's areas."""
+    place = areas.name if areas.name in frame else "area"
+    missing = [column for column in ("practice", place, "stratum", "patients") if column not in frame]
+    if missing:
+        raise MissingColumnError(
+            f"The flows by stratum lack the columns {first_few(missing)}; they have {first_few(frame, 12)}. "
+            "Name them practice, area, stratum and patients."
+        )
+    patients = frame["patients"].to_numpy(np.float64)
+    bad = ~(np.isfinite(patients) & (patients >= 0)) | frame["stratum"].isna().to_numpy()
+    if bad.any():
+        raise InvalidValueError(
+            f"{int(bad.sum()):,} rows of the flows by stratum have a negative or missing count, or no "
+            f"stratum, first at practices {first_few(frame.loc[bad, 'practice'])}. Mend those rows."
+        )
+    area = areas.get_indexer(pd.Index(frame[place].astype("str")))
+    practice = practices.get_indexer(pd.Index(frame["practice"].astype("str")))
+    outside = (area < 0) & ~is_english(frame[place]) & (areas.name in AREAS_OF_ENGLAND)
+    for unknown, column in (((area < 0) & ~outside, place), (practice < 0, "practice")):
+        lost = unknown & (patients > 0)
+        if lost.any():
+            codes = frame[column][lost].drop_duplicates()
+            raise UnknownCodeError(
+                f"{len(codes):,} codes in the column {column} of the flows by stratum, with "
+                f"{patients[lost].sum():,.0f} patients, are not in the registrations: {first_few(codes)}. "
+                "Use files of one date and one vintage."
+            )
+    kept = (area >= 0) & (practice >= 0)
+    rows = frame.loc[kept, ["practice", "stratum", "patients"]]
+    rows = rows.assign(area_at=area[kept], practice_at=practice[kept])
+    return rows, float(patients[outside].sum())
+
+
+# Notes
+
+
+def _named(frame: pd.DataFrame, otherwise: str) -> str:
+    on: date | None = frame.attrs.get("on")
+    file: str = frame.attrs.get("source", {}).get("file", otherwise)
+    return f"{file} ({on:%d %b %Y})" if on else f"{file} (its date is not in the file)"
+
+
+def _note_on_ages(lists: pd.DataFrame, population: pd.DataFrame, edges: Ints, on: date | None) -> Assumption:
+    return Assumption(
+        f"Ages on the flows are estimated in {len(edges)} bands: practices' lists raked to areas' residents",
+        "The flows hold no ages. The lists win: their ages, all together, are those of the registered, and "
+        "the areas' ages are raked to them, since residents are counted otherwise and at another time. Flows "
+        f"are of {f'{on:%d %b %Y}' if on else 'a day that is not known'}",
+        "assumption",
+        f"{_named(lists, 'practice lists by age')}; {_named(population, 'residents by age')}",
+    )
+
+
+def _note_on_gap(gap: pd.DataFrame, rounds: int) -> Assumption:
+    misplaced, largest = gap["misplaced"].to_dict(), gap["largest"].to_dict()
+    off = [
+        f"{misplaced[margin]:.2%} of people stand in another band than {ages} (largest miss of any band "
+        f"{largest[margin]:.1%})"
+        for margin, ages in (("areas", "their area's residents"), ("practices", "on their practice's list"))
+    ]
+    return Assumption(
+        f"Raking stopped after {rounds} rounds: {' and '.join(off)}; flows keep their totals exactly",
+        f"It stops when nothing is off by more than {GAP:.1%}, or after {ROUNDS} rounds; files contradict "
+        "each other: an area that only one practice serves cannot have other ages than that practice",
+        "assumption",
+        "",
+    )
+
+
+def _note_on_unlisted(
+    practices: pd.Index, patients: Floats, missing: NDArray[np.bool_], remnant: NDArray[np.bool_]
+) -> list[Assumption]:
+    missing = missing & (patients > 0)
+    without = missing | remnant
+    if not without.any():
+        return []
+    return [
+        Assumption(
+            f"{int(without.sum()):,} of {len(practices):,} practices, {patients[without].sum():,.0f} "
+            "patients, have no list to go by: their patients have the ages of the areas they serve",
+            f"{int(missing.sum()):,} are not in the lists, {int(remnant.sum()):,} have there less than "
+            f"{REMNANT:.0%} of the patients that they have here: {first_few(practices[without])}",
+            "gap",
+            "",
+        )
+    ]
+
+
+def _note_on_areas(areas: pd.Index, patients: Floats, without: NDArray[np.bool_]) -> list[Assumption]:
+    without = without & (patients > 0)
+    if not without.any():
+        return []
+    return [
+        Assumption(
+            f"{int(without.sum()):,} of {len(areas):,} areas, {patients[without].sum():,.0f} patients, have "
+            "no residents by age: their patients have the ages of the practices that serve them",
+            f"They are not in the population file: {first_few(areas[without])}",
+            "gap",
+            "",
+        )
+    ]
+
+
+def _note_on_sex(by: str) -> Assumption:
+    if by == BY_AGE:
+        return Assumption("Strata are of persons, not by sex", "Residents are not told by sex", "choice", "")
+    return Assumption(
+        "In every area a practice's patients of an age have the sexes of its list",
+        "Residents are not told by sex",
+        "assumption",
+        "",
+    )
+
+
+__all__ = ["Strata", "apportion_by_stratum", "estimate", "given", "not_registered", "on_flows", "summed"]
