@@ -60,6 +60,18 @@ def test_one_practice_in_one_area_keeps_the_ages_of_its_list_within_each_band():
         np.testing.assert_allclose(mix[ages], share * listed[ages] / listed[ages].sum())
 
 
+def test_a_band_that_is_on_no_list_has_even_ages_and_is_said():
+    """A practice without children in an area with some: they are there, and nothing tells their ages."""
+    of = catchment((registrations([(PRACTICES[0], CODES[0], 10)]), membership({PRACTICES[0]: "P1"})))
+    bands = pd.DataFrame({0: 20.0, 20: 50.0, 65: 30.0}, index=ENGLAND.population.index)
+    adults = ENGLAND.lists.copy()
+    adults.loc[PRACTICES[0], list(range(20))] = 0.0
+    who = people(of, population=bands, lists=adults)
+    np.testing.assert_allclose(who.age_mix[0, :20], 0.2 / 20)
+    assert who.age_mix.sum() == pytest.approx(1)
+    assert any("lists have nobody: 1, their ages are even" in note.why for note in who.notes)
+
+
 @pytest.mark.usefixtures("whole_england")
 def test_all_residents_of_england_are_shared_out():
     who = people(WHOLE)

@@ -194,11 +194,13 @@ def _raked_ages(
         raking.Margin(wanted, columns=band),
     )
     raked = raking.rake(carried, margins, RAKING_GAP, RAKING_ROUNDS)
+    unlisted = int((~some & (wanted.sum(axis=0) > 0)).sum())
     note = Assumption(
         f"Ages come from practice lists, carried by the flows and raked to {len(bands)} bands of each area",
         f"The area's bands win; after {raked.rounds} rounds a single year misses the lists' total by at most "
         f"{raked.gap.max():.0e}. Practices without a list have the mean of the others: "
-        f"{len(catchment.practices) - len(listed):,} of {len(catchment.practices):,}",
+        f"{len(catchment.practices) - len(listed):,} of {len(catchment.practices):,}"
+        + (f". Bands in which the lists have nobody: {unlisted}, their ages are even" if unlisted else ""),
         "assumption",
         "practice lists by single year of age; population in broad bands",
     )

@@ -60,7 +60,8 @@ def rake(seed: Floats, margins: Sequence[Margin], tolerance: float, rounds: int)
     while done < rounds and gap.max() > tolerance:
         done += 1
         for k, margin in enumerate(margins):
-            sums = _sums(cells, *indicators[k])
+            # The first margin's sums are those that the round before ended with.
+            sums = reached[0] if k == 0 and reached else _sums(cells, *indicators[k])
             if k == last and _empty(margin, sums).any():
                 cells = _carried(cells, shape, margin, sums)
                 sums = _sums(cells, *indicators[k])
