@@ -7,12 +7,17 @@ catchment, put the people together, apply a need formula, share out posts, look 
 from needsalloc import reference, synthetic
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
+from needsalloc.belonging import living_outside, own_icb_assignment, served
 from needsalloc.catchment import Catchment
 from needsalloc.cohort import synthetic_cohort
+from needsalloc.compare import MethodComparison, compare_methods
 from needsalloc.errors import NeedsallocError
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.need import NeedFormula
+from needsalloc.outliers import outliers
 from needsalloc.people import People, build_people
+from needsalloc.quality import coverage_by_area, overlap
+from needsalloc.releases import ReleaseComparison, compare_releases
 from needsalloc.sources import (
     read_area_lookup,
     read_boundaries,
@@ -26,6 +31,7 @@ from needsalloc.sources import (
     write_template,
 )
 from needsalloc.use import ExpectedUse
+from needsalloc.vintages import carry_counts, carry_rates, carry_registrations
 
 __version__ = "0.1.0"
 
@@ -34,15 +40,27 @@ __all__ = [
     "Catchment",
     "EquityAudit",
     "ExpectedUse",
+    "MethodComparison",
     "NeedFormula",
     "NeedIndex",
     "NeedsallocError",
     "People",
+    "ReleaseComparison",
     "__version__",
     "allocate",
     "audit_equity",
     "build_people",
+    "carry_counts",
+    "carry_rates",
+    "carry_registrations",
+    "compare_methods",
+    "compare_releases",
+    "coverage_by_area",
+    "living_outside",
     "need_index",
+    "outliers",
+    "overlap",
+    "own_icb_assignment",
     "read_area_lookup",
     "read_boundaries",
     "read_conditions",
@@ -53,6 +71,7 @@ __all__ = [
     "read_population",
     "read_registrations",
     "reference",
+    "served",
     "synthetic",
     "synthetic_cohort",
     "write_template",
