@@ -315,6 +315,10 @@ def test_given_flows_are_kept_and_rows_that_are_there_twice_added():
     assert not found.estimated
     again = strata.given(ROWS.iloc[::-1].rename(columns={"lsoa11": "area"}), AREAS, SURGERIES, FLOWS)
     np.testing.assert_array_equal(again.flows, found.flows)
+    careless = ROWS.assign(
+        practice=" " + ROWS["practice"].str.lower(), lsoa11=ROWS["lsoa11"].str.lower() + " "
+    )
+    np.testing.assert_array_equal(strata.given(careless, AREAS, SURGERIES, FLOWS).flows, found.flows)
     order = pd.CategoricalDtype(["male 65+", "nobody", "female 65+"], ordered=True)
     by_category = strata.given(ROWS.astype({"stratum": order}), AREAS, SURGERIES, FLOWS)
     assert by_category.labels.tolist() == ["male 65+", "female 65+"]
@@ -336,13 +340,14 @@ def test_flows_can_be_the_sum_of_the_strata():
         (ROWS.assign(stratum=None), errors.InvalidValueError, "no stratum"),
         (ROWS.replace("A81001", "B1"), errors.UnknownCodeError, "1 codes in the column practice.*B1"),
         (ROWS.replace("E01000001", "E01000009"), errors.UnknownCodeError, "6 patients.*E01000009"),
+        (ROWS.replace("A81001", None), errors.UnknownCodeError, "17 patients"),
         (
             ROWS.assign(practice="A81000"),
             errors.InvalidValueError,
             "flows that the registrations do not have",
         ),
     ],
-    ids=["sums", "column", "negative", "no stratum", "practice", "area", "flow"],
+    ids=["sums", "column", "negative", "no stratum", "practice", "area", "no practice", "flow"],
 )
 def test_given_flows_that_do_not_fit_are_refused(rows, error, says):
     with pytest.raises(error, match=says):
@@ -417,9 +422,7 @@ def test_all_of_england(real_data):
     assert found.gap.at["practices", "misplaced"] < 0.001
     # README of the data: 216 practices of July 2023 are not in the lists.
     assert any("216 are not in the lists" in note.why for note in found.notes)
-    counts = (
-        population.T.groupby(np.minimum(population.columns // 5 * 5, 90)).sum().T.loc[of.areas].to_numpy()
-    )
+    counts = strata.by_band(population, found.labels).loc[of.areas].to_numpy()
     teams = len(of.teams)
     by_team = strata.apportion_by_stratum(found, of.registered, of.team_of_practice, teams, counts)
     assert by_team.sum(axis=0) == pytest.approx(counts.sum(axis=0), rel=1e-9)

@@ -2,10 +2,7 @@
 
 Proportional flow within strata shares an area's children as its registered children are shared, and its
 old people as theirs. The published flows hold no ages, so ages are estimated where they are not given: the
-flows are raked to the ages of the areas and of the practices' lists.
-
-Source: stratified catchments, Public Health England / OHID trust catchment populations; raking, see
-`kernels.raking`.
+flows are raked to the ages of the areas and of the practices' lists (`kernels.raking`).
 """
 
 from __future__ import annotations
@@ -29,8 +26,8 @@ Ints = NDArray[np.int64]
 
 BAND_YEARS = 5
 GAP = 1e-3
-# Margins of real files contradict each other, and further rounds only push flows to extremes: with known ages
-# on England's flows and margins 5 to 15 % off, 50 rounds came nearest.
+# Margins of real files contradict each other, and going on to meet them only pushes flows to extremes. With
+# made-up ages on England's flows, areas 15 % and lists 5 % off, 50 rounds came nearest to them (of 3 to 100).
 ROUNDS = 50
 # A practice that has closed or moved since may still have a handful of people on its list.
 REMNANT = 0.2
@@ -136,10 +133,7 @@ def estimate(
         Margin(of_flow[:, None], columns=np.zeros(len(edges), dtype=np.int64)),
     )
     raked = rake(np.outer(of_flow, mix), margins, GAP, ROUNDS)
-    gap = pd.DataFrame(
-        {"largest": raked.gap, "misplaced": raked.misplaced},
-        index=pd.Index(["areas", "practices", "flows"], name="margin"),
-    )
+    gap = _gap_table(["areas", "practices", "flows"], raked.gap, raked.misplaced)
     notes = (
         _note_on_ages(lists, population, edges, on),
         _note_on_gap(gap, raked.rounds),
@@ -149,6 +143,7 @@ def estimate(
     )
     labels, flows = pd.Index(edges, name="age"), raked.cells
     if by == BY_AGE_AND_SEX:
+        # Raking by sex would find the same: no margin but the list's own tells the sexes of an age apart.
         sexes, share = _sexes(lists, edges, practices)
         labels = pd.MultiIndex.from_product([sexes, edges], names=["sex", "age"])
         flows = np.hstack([flows * of_sex[practice] for of_sex in share])
@@ -194,16 +189,9 @@ def given(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index, registered:
             f"patients ({off[wrong].sum():+,.0f} in all, at most {np.abs(off).max():,.1f} on one): "
             f"{first_few(shown)}. Use files of one date, with small numbers left as they are."
         )
-    missed = np.abs(off)
-    gap = pd.DataFrame(
-        {
-            "largest": [
-                float(np.divide(missed, registered.data, where=registered.data > 0, out=missed * 0).max())
-            ],
-            "misplaced": [float(missed.sum() / (2 * registered.data.sum()))],
-        },
-        index=pd.Index(["flows"], name="margin"),
-    )
+    missed, some = np.abs(off), registered.data > 0
+    largest = (missed[some] / registered.data[some]).max(initial=0.0)
+    gap = _gap_table(["flows"], [largest], [missed.sum() / (2 * registered.data.sum())])
     note = Assumption(
         f"Patients by stratum are the user's: {len(labels):,} strata",
         f"They sum to the flows within {missed.max():.2g} persons on each, {off.sum():+.2g} in all; "
@@ -296,9 +284,15 @@ def _bands(of_population: pd.Index, of_lists: pd.Index, asked: Sequence[int] | N
     return wanted
 
 
-def _by_band(ages: pd.DataFrame, edges: Ints) -> pd.DataFrame:
-    band = np.searchsorted(edges, ages.columns.to_numpy(np.int64), side="right") - 1
-    return ages.T.groupby(band).sum().T
+def by_band(ages: pd.DataFrame, edges: Sequence[int] | pd.Index | Ints) -> pd.DataFrame:
+    """Columns by first age (int), added up to the bands whose first ages are `edges`.
+
+    >>> by_band(pd.DataFrame({0: [1.0], 1: [2.0], 65: [4.0], 90: [8.0]}), [0, 65]).to_numpy().tolist()
+    [[3.0, 12.0]]
+    """
+    first = np.asarray(edges, dtype=np.int64)
+    band = np.searchsorted(first, ages.columns.to_numpy(np.int64), side="right") - 1
+    return ages.T.groupby(first[band]).sum().T.reindex(columns=first, fill_value=0.0)
 
 
 def _known_ages(ages: pd.DataFrame, edges: Ints, codes: pd.Index, people: Floats, file: str) -> Floats:
@@ -308,7 +302,7 @@ def _known_ages(ages: pd.DataFrame, edges: Ints, codes: pd.Index, people: Floats
         raise InvalidValueError(
             f"{len(twice):,} rows stand twice in {file}: {first_few(twice)}. Leave one each."
         )
-    found = _by_band(ages, edges).reindex(codes).to_numpy(np.float64, copy=True)
+    found = by_band(ages, edges).reindex(codes).to_numpy(np.float64, copy=True)
     below = codes[np.asarray((found < 0).any(axis=1))]
     if len(below):
         raise InvalidValueError(f"{len(below):,} rows of {file} have negative counts: {first_few(below)}.")
@@ -358,10 +352,10 @@ def _sexes(lists: pd.DataFrame, edges: Ints, practices: pd.Index) -> tuple[pd.In
     """
     of_sex = lists.index.get_level_values("sex")
     sexes = of_sex.unique().sort_values()
-    by_band = [_by_band(lists[of_sex == sex].droplevel("sex"), edges) for sex in sexes]
-    everyone = np.array([frame.sum() for frame in by_band])[:, None, :]
+    of_each = [by_band(lists[of_sex == sex].droplevel("sex"), edges) for sex in sexes]
+    everyone = np.array([frame.sum() for frame in of_each])[:, None, :]
     # A practice that lacks one sex has nobody of it.
-    people = np.array([frame.reindex(practices).fillna(0.0) for frame in by_band])
+    people = np.array([frame.reindex(practices).fillna(0.0) for frame in of_each])
     even = np.full_like(everyone, 1 / len(sexes))
     overall = np.divide(everyone, everyone.sum(axis=0), out=even, where=everyone.sum(axis=0) > 0)
     total = people.sum(axis=0)
@@ -402,9 +396,10 @@ def _known(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index) -> tuple[p
             f"{int(bad.sum()):,} rows of the flows by stratum have a negative or missing count, or no "
             f"stratum, first at practices {first_few(frame.loc[bad, 'practice'])}. Mend those rows."
         )
-    area = areas.get_indexer(pd.Index(frame[place].astype("str")))
-    practice = practices.get_indexer(pd.Index(frame["practice"].astype("str")))
-    outside = (area < 0) & ~is_english(frame[place]) & (areas.name in AREAS_OF_ENGLAND)
+    at_place, places = _coded(frame[place], areas)
+    at_practice, surgeries = _coded(frame["practice"], practices)
+    area, practice = areas.get_indexer(places)[at_place], practices.get_indexer(surgeries)[at_practice]
+    outside = (area < 0) & ~is_english(places)[at_place] & (areas.name in AREAS_OF_ENGLAND)
     for unknown, column in (((area < 0) & ~outside, place), (practice < 0, "practice")):
         lost = unknown & (patients > 0)
         if lost.any():
@@ -420,7 +415,22 @@ def _known(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index) -> tuple[p
     return rows, float(patients[outside].sum())
 
 
+def _coded(column: pd.Series, known: pd.Index) -> tuple[Ints, pd.Index]:
+    """The position of each row's code among the distinct codes, and those as `known` writes them."""
+    coded = column.astype("category").cat
+    # A row without a code has the last one, which is empty.
+    written = pd.Index([str(code).strip() for code in coded.categories] + [""])
+    return np.asarray(coded.codes, dtype=np.int64), written.where(written.isin(known), written.str.upper())
+
+
 # Notes
+
+
+def _gap_table(
+    margins: list[str], largest: Sequence[float] | Floats, misplaced: Sequence[float] | Floats
+) -> pd.DataFrame:
+    index = pd.Index(margins, name="margin")
+    return pd.DataFrame({"largest": np.asarray(largest), "misplaced": np.asarray(misplaced)}, index=index)
 
 
 def _named(frame: pd.DataFrame, otherwise: str) -> str:
@@ -501,4 +511,13 @@ def _note_on_sex(by: str) -> Assumption:
     )
 
 
-__all__ = ["Strata", "apportion_by_stratum", "estimate", "given", "not_registered", "on_flows", "summed"]
+__all__ = [
+    "Strata",
+    "apportion_by_stratum",
+    "by_band",
+    "estimate",
+    "given",
+    "not_registered",
+    "on_flows",
+    "summed",
+]

@@ -1,6 +1,6 @@
 """Raking: a table scaled in turn to each of its margins, until all are met or as nearly as they can be.
 
-Source: iterative proportional fitting, Deming and Stephan 1940, doi:10.1214/aoms/1177731829.
+Source: iterative proportional fitting, Deming and Stephan, Annals of Mathematical Statistics 11, 1940.
 """
 
 from collections.abc import Callable, Sequence
