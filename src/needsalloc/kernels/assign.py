@@ -16,6 +16,9 @@ Ints = NDArray[np.int64]
 
 # Flows carried between vintages are fractions: what differs by less than this is equal.
 _ROUNDING = 1e-12
+_DECIMALS = 12
+# Of a running sum of shares; one person of England's 60 million is more.
+_RUNNING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def threshold(flows: sparse.csr_array, allowed: Bools, share: float, *, or_large
     row = rows_of(flows)
     total = np.bincount(row, weights=flows.data, minlength=flows.shape[0])
     entries = allowed[flows.indices] & (flows.data >= share * total[row] * (1.0 - _ROUNDING))
+    entries &= flows.data > 0
     tied = np.full(len(entries), False)
     if or_largest:
         empty = (np.bincount(row[entries], minlength=flows.shape[0]) == 0)[row]
@@ -70,18 +74,23 @@ def cumulative(flows: sparse.csr_array, allowed: Bools, share: float) -> Chosen:
     """For each allowed column the fewest rows that hold `share` of its flow: the largest first, the first of
     equals before the others."""
     row, column = rows_of(flows), flows.indices
-    order = np.lexsort((row, -flows.data, column))
-    flow, of = flows.data[order], column[order]
     total = np.bincount(column, weights=flows.data, minlength=flows.shape[1])
-    so_far = np.cumsum(flow)
+    whole = total[column]
+    part = np.divide(flows.data, whole, out=np.zeros_like(flows.data), where=whole > 0)
+    size = np.round(part, _DECIMALS)
+    order = np.lexsort((row, -size, column))
+    part, size, of = part[order], size[order], column[order]
+    # One running sum for all columns: the 1 of a column is taken off where the next begins, so that a small
+    # one does not carry the rounding of all the large ones before it.
+    step = part.copy()
     start = np.flatnonzero(np.diff(of, prepend=-1))
-    before = so_far - flow
-    before -= np.repeat(before[start], np.diff(start, append=len(of)))
-    taken = (before < share * total[of] * (1.0 - _ROUNDING)) & allowed[of]
+    step[start[1:]] -= total[of[start[:-1]]] > 0
+    before = np.cumsum(step) - part
+    taken = (before < share - _RUNNING) & allowed[of] & (part > 0)
     # The last row taken of each column ties with those of the same flow that were not.
     least = np.full(flows.shape[1], np.inf)
-    np.minimum.at(least, of[taken], flow[taken])
-    at_edge = allowed[of] & (np.abs(flow - least[of]) <= _ROUNDING * flow)
+    np.minimum.at(least, of[taken], size[taken])
+    at_edge = size == least[of]
     left_out = np.bincount(of[at_edge & ~taken], minlength=flows.shape[1]) > 0
     entries, tied = np.empty(len(of), dtype=np.bool_), np.empty(len(of), dtype=np.bool_)
     entries[order], tied[order] = taken, at_edge & left_out[of]
