@@ -49,7 +49,7 @@ def to_geo(
         its `areas`. By a proportional method these are the areas whose `team` it is; by whole areas, all that
         the method gives it, so that the shapes of two teams overlap where they share an area.
     simplify: draw borders with less detail; the side, in metres, of the smallest detail that stays. Borders
-        that two areas share are simplified once, so they still fit.
+        that two areas share are simplified once, before areas become teams, so everything still fits.
     fewest: areas with fewer people have no geometry. A file of one ICB has somebody far away in many.
 
     Every area and team keeps its row; what cannot be drawn has no geometry and is counted in `attrs`:
@@ -64,8 +64,8 @@ def to_geo(
     >>> import needsalloc as na
     >>> england = na.synthetic.england(areas=60, pcns=3, seed=1)
     >>> catchment = na.Catchment.from_registrations(england.registrations, england.membership)
-    >>> to_geo(catchment, england.boundaries)["areas"].sum()
-    np.int64(60)
+    >>> int(to_geo(catchment, england.boundaries)["areas"].sum())
+    60
     """
     if by not in ("team", "area"):
         raise InvalidValueError(f'by={by!r} is unknown: choose "team" or "area".')
@@ -204,15 +204,17 @@ class Drawing:
         counts = self.counts
         told = [f"Indicative: each area is drawn with {how}; people in it use other teams too."]
         if several := counts["areas_of_several_teams"]:
-            told.append(f"In more than one catchment, and drawn with the team most used: {_areas(several)}.")
+            told.append(
+                f"In more than one catchment, and drawn with the team most used: {count_of_areas(several)}."
+            )
         if none := counts["areas_without_team"]:
-            told.append(f"In no team's catchment: {_areas(none)}.")
+            told.append(f"In no team's catchment: {count_of_areas(none)}.")
         not_drawn = []
         if missing := counts["areas_without_boundary"]:
-            not_drawn.append(f"{_areas(missing)} without a boundary")
+            not_drawn.append(f"{count_of_areas(missing)} without a boundary")
         if few := counts["areas_with_few_people"]:
             not_drawn.append(
-                f"{_areas(few)} where fewer than {self.fewest:g} of the people counted here live"
+                f"{count_of_areas(few)} where fewer than {self.fewest:g} of the people counted here live"
             )
         if not_drawn:
             people_there = f" ({counts['people_not_drawn']:,} people)" if counts["people_not_drawn"] else ""
@@ -280,7 +282,7 @@ def _nothing_drawn(catchment: Catchment, boundaries: gpd.GeoDataFrame, few: int,
     )
 
 
-def _areas(number: int) -> str:
+def count_of_areas(number: int) -> str:
     return "1 area" if number == 1 else f"{number:,} areas"
 
 

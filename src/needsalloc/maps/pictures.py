@@ -19,7 +19,7 @@ from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeErr
 from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage
 from needsalloc.maps import coverage
 from needsalloc.maps.classes import between, classed, fifths
-from needsalloc.maps.frames import FEWEST_PEOPLE, GRID, Drawing
+from needsalloc.maps.frames import FEWEST_PEOPLE, GRID, Drawing, count_of_areas
 
 if TYPE_CHECKING:
     import folium
@@ -32,6 +32,7 @@ TEAMS = ("#12436d", "#28a197", "#f46a25", "#a285d1", "#f7dc6f", "#c9e4f5")
 SEQUENTIAL = ("#dceaf6", "#a9cff0", "#6bace6", "#2073bc", "#12436d")
 NONE, INK, BORDER, PAPER = "#b9b9b9", "#212b32", "#768692", "#ffffff"
 MOST_NAMED = 40  # teams that a legend can name
+BOX = 400  # pixels at the side of the page for its caption
 _LEAFLET = ("leaflet", "leaflet_css")
 _NETWORK = "The map itself shows only with a network: the browser fetches Leaflet, which draws it."
 
@@ -145,7 +146,7 @@ def explore(
         tooltip=folium.GeoJsonTooltip(["words"], labels=False),
     ).add_to(page)
     west, south, east, north = shapes.total_bounds
-    page.fit_bounds([[south, west], [north, east]])
+    page.fit_bounds([[south, west], [north, east]], padding_top_left=(BOX, 20), padding_bottom_right=(20, 20))
     root: Any = page.get_root()
     root.html.add_child(folium.Element(_beside(picture, title)))
     return page
@@ -206,7 +207,7 @@ def _drawn_teams(drawing: Drawing) -> gpd.GeoDataFrame:
     shapes = coverage.dissolve(
         drawing.polygons, drawing.drawn, np.where(team < 0, len(teams), team), len(teams) + 1
     )
-    of_none = f"in no team's catchment ({np.count_nonzero(team < 0):,} areas)"
+    of_none = f"in no team's catchment ({count_of_areas(int((team < 0).sum()))})"
     frame = pd.DataFrame({"name": [*teams["team_name"], of_none]}, index=[*teams.index, ""])
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=GRID)[~pd.isna(shapes)]
 
@@ -328,7 +329,7 @@ def _beside(picture: _Picture, title: str | None) -> str:
         if not picture.numbered
     )
     return (
-        "<section style='position:fixed;bottom:1rem;left:1rem;z-index:1000;max-width:24rem;padding:.8rem;"
+        f"<section style='position:fixed;bottom:1rem;left:1rem;z-index:1000;width:{BOX - 60}px;padding:12px;"
         f"background:{PAPER};color:{INK};font:14px/1.4 Arial,sans-serif;border:1px solid {INK}'>"
         f"{heading}<b>{html.escape(picture.key_title)}</b>{key}"
         f"<p style='margin:.5rem 0 0'>{html.escape(picture.caption)} {_NETWORK}</p></section>"
