@@ -214,6 +214,7 @@ class SourceFile:
                 include_columns=positions,
                 column_types=dict.fromkeys(positions, pa.string()),
                 strings_can_be_null=False,
+                check_utf8=False,  # the text is UTF-8 by now
             ),
         )
 
@@ -271,7 +272,7 @@ class TextTable:
     def _distinct(self, field: str, blank: float | None) -> npt.NDArray[np.float64]:
         """The numbers that the distinct values of a column state."""
         values = self.columns[field]
-        read = [_number(str(text), blank) for text in values.categories]
+        read = [_number(text, blank) for text in values.categories.tolist()]
         unreadable = np.array([number is None for number in read], dtype=np.bool_)
         if unreadable.any():
             raise self._invalid(field, unreadable[values.codes], "hold no number", "Write figures only.")
@@ -343,8 +344,8 @@ def _texts(values: pd.Categorical) -> pd.Series:
 
 
 def _recode(values: pd.Categorical, texts: pd.Series) -> pd.Categorical:
-    """`values` with other texts for their categories, of which several may become one; sorted."""
-    if texts.is_monotonic_increasing and texts.equals(_texts(values)):
+    """`values`, their categories sorted, with other texts for these, of which several may become one; sorted."""
+    if texts.equals(_texts(values)):
         return values
     position, distinct = pd.factorize(texts, sort=True)
     return pd.Categorical.from_codes(position.astype(values.codes.dtype)[values.codes], categories=distinct)

@@ -73,9 +73,9 @@ def _rows_to_count(table: TextTable) -> npt.NDArray[np.bool_]:
     if "sex" not in table:
         return every_row
     sex = table.codes("sex")
-    if "ALL" in sex.categories:
-        return np.asarray(sex == "ALL")
     found = set(sex.categories)
+    if "ALL" in found:
+        return np.asarray(sex == "ALL") if len(found) > 1 else every_row
     if found != _SEXES:
         raise InvalidValueError(
             f"{table.source['file']}: {table.header['sex']} holds {first_few(sorted(found))}; "
@@ -86,12 +86,12 @@ def _rows_to_count(table: TextTable) -> npt.NDArray[np.bool_]:
 
 
 def _has_repeated_pairs(practice: pd.Categorical, area: pd.Categorical) -> bool:
-    # Sorting one number for each row takes a fifth of the time of DataFrame.duplicated.
-    areas = len(area.categories)
-    pair = practice.codes.astype(np.min_scalar_type(len(practice.categories) * areas))
-    pair *= areas
-    pair += area.codes.astype(pair.dtype)
-    if (pair[1:] > pair[:-1]).all():  # in order, as published
+    first, second = practice.codes, area.codes
+    later = first[1:] > first[:-1]
+    later |= (first[1:] == first[:-1]) & (second[1:] > second[:-1])
+    if later.all():  # in order, as published
         return False
+    # Sorting one number for each row takes a fifth of the time of DataFrame.duplicated.
+    pair = first.astype(np.int64) * len(area.categories) + second
     pair.sort()
     return bool((pair[1:] == pair[:-1]).any())
