@@ -344,7 +344,7 @@ def _texts(values: pd.Categorical) -> pd.Series:
 
 
 def _recode(values: pd.Categorical, texts: pd.Series) -> pd.Categorical:
-    """`values`, their categories sorted, with other texts for these, of which several may become one; sorted."""
+    """`values` with other texts for their categories, of which several may become one; sorted, as before."""
     if texts.equals(_texts(values)):
         return values
     position, distinct = pd.factorize(texts, sort=True)
