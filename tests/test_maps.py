@@ -94,6 +94,15 @@ def test_a_shared_border_is_simplified_once() -> None:
     assert shapely.area(simple).sum() == pytest.approx(1_000_000)
 
 
+def test_a_hole_that_meets_the_edge_in_a_point_is_a_hole() -> None:
+    west = shapely.Polygon([(0, 0), (3, 0), (2, 1), (3, 2), (3, 4), (0, 4)])
+    east = shapely.Polygon([(3, 0), (6, 0), (6, 4), (3, 4), (3, 2), (4, 1)])
+    (whole,) = coverage.dissolve(np.array([west, east]), np.array([0, 1]), np.array([0, 0]), 1)
+    assert whole.is_valid
+    assert whole.area == 6 * 4 - 2
+    assert len(whole.interiors) == 1
+
+
 @law(
     st.integers(0, 50),
     st.lists(st.integers(0, 5), min_size=40, max_size=40),

@@ -60,6 +60,8 @@ def dissolve(polygons: Shapes, member: Ints, group: Ints, groups: int) -> Shapes
     union = np.full(groups, None, dtype=object)
     for position, part in zip(found, np.split(polygons[member[order]], start[1:]), strict=False):
         union[position] = shapely.coverage_union_all(part)
+    # GEOS before 3.14 leaves a ring that touches itself where a hole meets the edge in a point.
+    union[found] = _valid(union[found])
     return union
 
 
@@ -110,7 +112,7 @@ def _smallest_last(near: list[Ints]) -> list[int]:
 
 
 def _valid(polygons: Shapes) -> Shapes:
-    """Valid polygons alone: making a ring valid can leave a stray line, which nothing can simplify."""
+    """Valid polygons alone: the default method can leave a stray line, which nothing can simplify."""
     import shapely
 
     broken = ~shapely.is_valid(polygons)

@@ -96,7 +96,7 @@ class Drawing:
         shapes = _matched(catchment, boundaries)
         missing = pd.isna(shapes)
         counted = catchment.unit in _PEOPLE  # shares alone are of nobody, so there are never few
-        people = catchment.size_of_area
+        people = catchment.people_of_area
         few = ~missing & counted & (people < fewest)
         shapes[few] = None
         drawn = np.flatnonzero(~(missing | few))
@@ -164,7 +164,7 @@ class Drawing:
             index=catchment.areas,
         )
         if catchment.unit in _PEOPLE:
-            frame[_PEOPLE[catchment.unit]] = catchment.registered_by_area
+            frame[_PEOPLE[catchment.unit]] = catchment.people_of_area
         return self._geo(frame, self.polygons)
 
     @cached_property
@@ -177,7 +177,7 @@ class Drawing:
         """A row for each team (see `to_geo`)."""
         frame = self.catchment.teams[["team_name", "icb", "is_team"]].copy()
         if self.catchment.unit in _PEOPLE:
-            frame[_PEOPLE[self.catchment.unit]] = self.catchment.populations()["registered"]
+            frame[_PEOPLE[self.catchment.unit]] = self.catchment.populations()[_PEOPLE[self.catchment.unit]]
         frame["areas"] = np.bincount(self.members[1], minlength=len(frame))
         return self._geo(frame, self.shapes_of_teams)
 
