@@ -141,11 +141,6 @@ class Drawing:
         is_team = self.catchment.teams["is_team"].to_numpy()[self.belongs.indices]
         return assign.rows_of(self.belongs)[is_team], self.belongs.indices[is_team]
 
-    def dissolved(self, area: coverage.Ints, team: coverage.Ints) -> coverage.Shapes:
-        """(teams,) the union of the drawn ones among each team's areas."""
-        drawn = ~pd.isna(self.polygons[area])
-        return coverage.dissolve(self.polygons, area[drawn], team[drawn], len(self.catchment.teams))
-
     @property
     def areas(self) -> gpd.GeoDataFrame:
         """A row for each area (see `to_geo`)."""
@@ -170,7 +165,9 @@ class Drawing:
     @cached_property
     def shapes_of_teams(self) -> coverage.Shapes:
         """(teams,) the union of each team's areas, None where none is drawn."""
-        return self.dissolved(*self.members)
+        area, team = self.members
+        drawn = ~pd.isna(self.polygons[area])
+        return coverage.dissolve(self.polygons, area[drawn], team[drawn], len(self.catchment.teams))
 
     @property
     def teams(self) -> gpd.GeoDataFrame:

@@ -1,8 +1,8 @@
 """Maps of a catchment: `plot` draws a still one with matplotlib, `explore` one to look into with folium.
 
 Colours: the categorical and sequential palettes of the Government Analysis Function, the categorical one with
-paler yellow and blue in place of its plum and charcoal, which people who see no red or green cannot tell from
-its navy.
+a pale yellow and a pale blue in place of its plum and charcoal, which with no red or green receptors look like
+each other and its navy.
 """
 
 from __future__ import annotations
@@ -316,7 +316,7 @@ def _for_leaflet(shapes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def _style(feature: dict[str, Any]) -> dict[str, Any]:
-    return {"fillColor": feature["properties"]["colour"], "fillOpacity": 0.9, "color": BORDER, "weight": 0.7}
+    return {"fillColor": feature["properties"]["colour"], "fillOpacity": 1, "color": BORDER, "weight": 0.7}
 
 
 def _beside(picture: _Picture, title: str | None) -> str:
