@@ -1,8 +1,8 @@
 """Maps of a catchment: `plot` draws a still one with matplotlib, `explore` one to look into with folium.
 
 Colours: the categorical and sequential palettes of the Government Analysis Function, the categorical one with
-a pale yellow and a pale blue in place of its plum and charcoal, which with no red or green receptors look like
-each other and its navy.
+a pale yellow and a pale blue in place of its plum and charcoal, which look like each other or its navy to
+people who see no red or no green.
 """
 
 from __future__ import annotations
