@@ -140,9 +140,8 @@ def test_one_stratum_is_proportional_flow(world, people):
     np.testing.assert_allclose(found.flows[:, 0], flows.data)
     in_area = np.asarray(flows.sum(axis=1)).ravel()
     counts = np.where(in_area > 0, people[: len(in_area)], 0.0)
-    by_team = strata.apportion_by_stratum(
-        found, flows, np.arange(flows.shape[1]), flows.shape[1], counts[:, None]
-    )
+    each = np.arange(flows.shape[1])
+    by_team = strata.carry(found, flows, each, len(each), counts[:, None], np.array([0]))
     shares = flows.toarray() / np.maximum(in_area, 1)[:, None]
     np.testing.assert_allclose(by_team[:, 0], counts @ shares, atol=1e-9)
 
@@ -325,12 +324,6 @@ def test_given_flows_are_kept_and_rows_that_are_there_twice_added():
     np.testing.assert_array_equal(by_category.flows, found.flows[:, ::-1])
 
 
-def test_flows_can_be_the_sum_of_the_strata():
-    summed = strata.summed(ROWS, AREAS, SURGERIES)
-    np.testing.assert_array_equal(summed.toarray(), FLOWS.toarray())
-    assert strata.given(ROWS, AREAS, SURGERIES, summed).gap.at["flows", "largest"] == 0
-
-
 @pytest.mark.parametrize(
     ("rows", "error", "says"),
     [
@@ -374,29 +367,78 @@ def test_each_stratum_goes_by_its_own_shares_and_everybody_arrives(world, data, 
     patients = flows.toarray()
     counts[patients.sum(axis=1) == 0] = 0
 
-    found = strata.apportion_by_stratum(of, flows, team, teams, counts)
+    found = strata.carry(of, flows, team, teams, counts, np.arange(WIDTH))
     assert found.sum(axis=0) == pytest.approx(counts.sum(axis=0), rel=1e-9, abs=1e-9)
     row, column = flows.nonzero()
     expected = np.zeros((teams, WIDTH))
-    fallen_back = np.zeros_like(counts)
     for k in range(WIDTH):
         table = np.zeros_like(patients)
         table[row, column] = cells[:, k]
         for a in range(areas):
             nobody = table[a].sum() == 0
             weights = patients[a] if nobody else table[a]
-            fallen_back[a, k] = counts[a, k] if nobody else 0
             if counts[a, k]:
                 np.add.at(expected[:, k], team, counts[a, k] * weights / weights.sum())
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(strata.not_registered(of, flows, counts), fallen_back)
 
 
-def test_people_where_nobody_is_registered_are_refused():
-    flows = sparse.csr_array([[5.0], [0.0]])
-    of = strata.Strata(pd.Index(BANDS), np.ones((1, WIDTH)), pd.DataFrame(), 0, False)
-    with pytest.raises(errors.InvalidValueError, match="1 areas have people but nobody who is registered"):
-        strata.apportion_by_stratum(of, flows, np.array([0]), 1, np.ones((2, WIDTH)))
+def test_single_years_go_by_the_band_they_are_in():
+    of, population, lists = small_england()
+    drawn = of.with_method("stratified", lists=lists, population=population)
+    years = drawn.apportion(population)
+    bands = drawn.apportion(strata.by_band(population, drawn.strata.labels))
+    assert list(years.columns) == list(population.columns)
+    assert list(bands.columns) == list(drawn.strata.labels)
+    np.testing.assert_allclose(strata.by_band(years, drawn.strata.labels), bands, rtol=1e-9)
+    np.testing.assert_allclose(years.sum(), population.sum(), rtol=1e-9)
+    np.testing.assert_allclose(drawn.populations()["registered"], of.populations()["registered"], rtol=1e-12)
+    assert "by stratified" in repr(drawn)
+
+
+def small_england():
+    made = na.synthetic.england(areas=30, pcns=3, seed=5)
+    of = na.Catchment.from_registrations(made.registrations, made.membership)
+    return of, made.population.loc[of.areas], made.lists
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "needs flows= by stratum; or lists= and population="),
+        ({"lists": True}, "needs flows= by stratum; or lists= and population="),
+        ({"flows": True, "lists": True, "population": True}, "needs flows= by stratum; or"),
+    ],
+)
+def test_strata_need_one_source_and_all_of_it(options, says):
+    of, population, lists = small_england()
+    given = {"flows": lists, "lists": lists, "population": population}
+    with pytest.raises(errors.InvalidValueError, match=says):
+        of.with_method("stratified", **{name: given[name] for name in options})
+    with pytest.raises(errors.InvalidValueError, match="'threshold' takes no flows, lists or population"):
+        of.with_method("threshold", lists=lists)
+
+
+def test_what_has_no_stratum_is_not_carried():
+    of, population, lists = small_england()
+    drawn = of.with_method("stratified", lists=lists, population=population)
+    with pytest.raises(errors.InvalidValueError, match="one column for each"):
+        drawn.apportion(population.sum(axis=1).rename("residents"))
+    with pytest.raises(errors.InvalidValueError, match="1 columns are of no stratum: contacts"):
+        drawn.apportion(population.sum(axis=1).to_frame("contacts"))
+
+
+def test_given_flows_by_stratum_are_carried_by_their_labels():
+    rows = pd.DataFrame(
+        [("A", "men", 3), ("B", "men", 1), ("A", "women", 1), ("B", "women", 3)],
+        columns=["practice", "stratum", "patients"],
+    ).assign(lsoa21="E01000001")
+    of = na.Catchment.from_registrations(rows)
+    drawn = of.with_method("stratified", flows=rows)
+    counts = pd.DataFrame({"men": [8.0], "women": [80.0]}, index=pd.Index(["E01000001"], name="lsoa21"))
+    assert drawn.apportion(counts).to_dict("index") == {
+        "A": {"men": 6.0, "women": 20.0},
+        "B": {"men": 2.0, "women": 60.0},
+    }
 
 
 # Real files
@@ -424,7 +466,8 @@ def test_all_of_england(real_data):
     assert any("216 are not in the lists" in note.why for note in found.notes)
     counts = strata.by_band(population, found.labels).loc[of.areas].to_numpy()
     teams = len(of.teams)
-    by_team = strata.apportion_by_stratum(found, of.registered, of.team_of_practice, teams, counts)
+    by_team = strata.carry(
+        found, of.registered, of.team_of_practice, teams, counts, np.arange(counts.shape[1])
+    )
     assert by_team.sum(axis=0) == pytest.approx(counts.sum(axis=0), rel=1e-9)
     assert by_team.sum() == pytest.approx(56_550_138, rel=1e-9)
-    assert strata.not_registered(found, of.registered, counts).sum() == 0

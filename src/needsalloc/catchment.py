@@ -21,12 +21,14 @@ import pandas as pd
 from scipy import sparse
 
 from needsalloc import alignment, grouping
+from needsalloc import strata as of_strata
 from needsalloc import teams as of_teams
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
 from needsalloc.kernels import assign, flow
 from needsalloc.methods import PROPORTIONAL, Method, method
 from needsalloc.relations import relation, whole_shares
+from needsalloc.strata import Strata
 from needsalloc.teams import UNASSIGNED
 
 _AREA_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
@@ -58,8 +60,11 @@ class Catchment:
     method:
         How shares follow from flows.
     unit:
-        What the flows count: "patients", "residents" (see `with_residents`), or "shares" where nobody is
-        counted.
+        What is counted: "patients", "residents" (see `with_residents`), or "shares" where nobody is.
+    residents:
+        (areas,) people who live there, where they are counted in place of the patients.
+    strata:
+        The flows by age, or by age and sex, of a stratified catchment.
     """
 
     registered: sparse.csr_array
@@ -71,6 +76,8 @@ class Catchment:
     on: date | None
     method: Method = PROPORTIONAL
     unit: Literal["patients", "residents", "shares"] = "patients"
+    residents: np.ndarray | None = None
+    strata: Strata | None = None
 
     @classmethod
     def from_registrations(
@@ -182,48 +189,89 @@ class Catchment:
             unit="patients" if share is None else "shares",
         )
 
-    def with_method(self, name: str, *, share: float | None = None, residual: str | None = None) -> Catchment:
+    def with_method(
+        self,
+        name: str,
+        *,
+        share: float | None = None,
+        residual: str | None = None,
+        flows: pd.DataFrame | None = None,
+        lists: pd.DataFrame | None = None,
+        population: pd.DataFrame | None = None,
+    ) -> Catchment:
         """The same flows by another method.
 
-        name: "proportional", "first_past_the_post", "threshold" or "cumulative" (see `methods`).
-        share: of the threshold, 0.30 by default: an area is in the catchment of every team that at least this
+        name: "proportional", "first_past_the_post", "threshold", "cumulative" or "stratified" (see
+        `methods`). share: of the threshold, 0.30 by default: an area is in the catchment of every team that
+        at least this
             part of its registered people are with. Of the cumulative method, 0.80 by default, 0.50 to 0.98: a
             catchment is the fewest areas that hold this part of a team's patients.
         residual: of the threshold, what becomes of an area in which no team reaches it: "unassigned" (in no
             catchment, the default) or "largest" (to the team with the largest share).
+        flows: for the stratified method, patients by stratum: `practice`, the areas' column, `stratum` and
+            `patients`; or, to have them estimated by raking (`strata.estimate`),
+        lists, population: the ages of practices (`read_lists`) and of areas (`read_population`), both.
 
         Practices without a PCN, or missing from the map, count in every share and are given no area. Equal
         claims go to the first by code and are listed in `ties`. Areas in no catchment are the row
         "unassigned".
 
-        Raises InvalidValueError for an unknown method or option.
+        Raises InvalidValueError for an unknown method or option, and what `strata` raises.
         """
         chosen = method(name, share, residual)
+        strata = self._strata(chosen, flows, lists, population)
         used = np.zeros(len(self.teams), dtype=np.bool_)
         used[self.team_of_practice] = True
         teams = self.teams[used]
         if chosen.by_whole_areas:
             teams = of_teams.with_group(teams, UNASSIGNED, of_teams.UNASSIGNED_NAME)
-        return replace(self, method=chosen, teams=teams)
+        return replace(self, method=chosen, teams=teams, strata=strata)
+
+    def _strata(
+        self,
+        chosen: Method,
+        flows: pd.DataFrame | None,
+        lists: pd.DataFrame | None,
+        population: pd.DataFrame | None,
+    ) -> Strata | None:
+        """The flows by stratum that the stratified method needs, given or estimated."""
+        ages = lists is not None and population is not None
+        any_ages = lists is not None or population is not None
+        if chosen.name != "stratified" and (flows is not None or any_ages):
+            raise InvalidValueError(f"The method {chosen.name!r} takes no flows, lists or population.")
+        if chosen.name == "stratified" and (any_ages != ages or ages == (flows is not None)):
+            raise InvalidValueError(
+                "The stratified method needs flows= by stratum; or lists= and population=, to estimate them."
+            )
+        if flows is not None:
+            return of_strata.given(flows, self.areas, self.practices, self.registered)
+        if lists is None or population is None:
+            return None
+        return of_strata.estimate(
+            self.registered, self.areas, self.practices, lists=lists, population=population, on=self.on
+        )
 
     def with_residents(self, residents: pd.Series) -> Catchment:
-        """The same shares over the people who live in each area: its flows become residents.
+        """The same shares over the people who live in each area, in place of those registered.
 
-        residents: people by area. The resident base of `average`, `patient_share` and `registered_by_team`.
-        With shares alone (`from_flows`) this is what puts people into them.
+        residents: people by area. They are what `served`, `patient_share` and `average` then count; `flows`
+            and the choice of a method stay those of the patients. With shares alone (`from_flows`) this is
+            what puts people into them.
 
-        Raises as `apportion`.
+        Raises as `apportion`, and InvalidValueError if there is nobody, or with shares alone nobody in an
+        area.
         """
         people = self.aligned(residents, str(residents.name or "the residents"))
-        per_head = np.divide(
-            people, self.size_of_area, out=np.zeros_like(people), where=self.size_of_area > 0
-        )
-        return replace(
-            self,
-            registered=flow.scale_rows(self.registered, per_head),
-            outside=self.outside.iloc[:0],
-            unit="residents",
-        )
+        alone = self.unit == "shares"
+        nobody = self.areas[people <= 0]
+        if (people < 0).any() or not people.any() or (alone and len(nobody)):
+            raise InvalidValueError(
+                f"{len(nobody):,} of {len(people):,} areas have no residents: {first_few(nobody)}. "
+                "Give people by area, of a date near the flows."
+            )
+        if alone:
+            return replace(self, registered=flow.scale_rows(self.registered, people), unit="residents")
+        return replace(self, residents=people, unit="residents")
 
     def regroup(self, groups: pd.Series) -> Catchment:
         """The catchment of groups of practices, or of groups of areas.
@@ -279,6 +327,11 @@ class Catchment:
         """(areas,) patients of any team."""
         return flow.total_by_row(self.registered)
 
+    @property
+    def people_of_area(self) -> np.ndarray:
+        """(areas,) the people who are shared out: the residents given, else the patients."""
+        return self.size_of_area if self.residents is None else self.residents
+
     @cached_property
     def _chosen(self) -> assign.Chosen:
         """Which flows put an area into a catchment, for a method by whole areas."""
@@ -299,10 +352,10 @@ class Catchment:
 
     @cached_property
     def served(self) -> sparse.csr_array:
-        """Registered people by area and team, by the method: (areas, teams)."""
-        if not self.method.by_whole_areas:
+        """People by area and team, by the method: registered ones, or the residents given. (areas, teams)."""
+        if not self.method.by_whole_areas and self.residents is None:
             return self.flows
-        return flow.scale_rows(self.resident_share, self.size_of_area)
+        return flow.scale_rows(self.resident_share, self.people_of_area)
 
     @cached_property
     def patient_share(self) -> sparse.csr_array:
@@ -344,20 +397,33 @@ class Catchment:
     def populations(self, residents: pd.Series | None = None) -> pd.DataFrame:
         """Index `team`: its people by the method, on the registered and on the resident base side by side.
 
-        `registered` (patients `inside` areas and `outside` them), and `resident` if `residents` are given. By
-        whole areas a team has everybody registered who lives in its areas, and who lives outside has no team.
+        `registered` (patients `inside` areas and `outside` them), and `resident` if there are residents,
+        given here or by `with_residents`. By whole areas a team has everybody registered who lives in its
+        areas, and who lives outside has no team.
         """
-        inside = flow.total_by_column(self.served)
-        if self.method.by_whole_areas:
-            away = float(self.outside["patients"].sum())
-            outside = np.where(self.teams.index == UNASSIGNED, away, 0.0)
-        else:
-            outside = self.registered_by_team["outside"].to_numpy()
-        table = pd.DataFrame({"inside": inside, "outside": outside}, index=self.teams.index)
-        table["registered"] = table["inside"] + table["outside"]
+        table = pd.DataFrame(index=self.teams.index)
+        if self.unit == "patients" or self.residents is not None:
+            table["inside"] = flow.total_by_column(flow.scale_rows(self.resident_share, self.size_of_area))
+            table["outside"] = self._outside_by_team
+            table["registered"] = table["inside"] + table["outside"]
         if residents is not None:
             table["resident"] = self.apportion(residents)
+        elif self.unit == "residents":
+            table["resident"] = flow.total_by_column(self.served)
         return table
+
+    @property
+    def _outside_by_team(self) -> np.ndarray:
+        """(teams,) patients who live in no area, by the method."""
+        if self.method.by_whole_areas:
+            away = float(self.outside["patients"].sum())
+            return np.where(self.teams.index == UNASSIGNED, away, 0.0)
+        return self.registered_by_team["outside"].to_numpy()
+
+    @property
+    def _these_areas(self) -> str:
+        english = self.areas.name in AREAS_OF_ENGLAND and is_english(self.areas).all()
+        return "English areas" if english else "these areas"
 
     @property
     def is_national(self) -> bool:
@@ -393,14 +459,20 @@ class Catchment:
 
         counts: index areas; a frame carries each of its columns. Proportional catchments keep the total. In
         catchments by whole areas the count of an area of two teams is with both, and that of an area of
-        none is in the row "unassigned".
+        none is in the row "unassigned". A stratified catchment carries each column by the flows of its
+        stratum: columns are the strata, or ages within them.
 
         Raises VintageError or UnknownCodeError if the counts lack areas of the catchment, or hold
         people in areas where nobody is registered, InvalidValueError for what is named as a rate.
         """
         alignment.refuse_rates(counts, "apportioning", "average(rates)")
         values = self.aligned(counts, _named(counts, "the counts"))
-        return _labelled(self.resident_share.T @ values, self.teams.index, counts)
+        if self.strata is None:
+            return _labelled(self.resident_share.T @ values, self.teams.index, counts)
+        stratum = of_strata.stratum_of_columns(self.strata, counts)
+        of_team = self.team_of_practice, len(self.teams)
+        carried = of_strata.carry(self.strata, self.registered, *of_team, values, stratum)
+        return _labelled(carried, self.teams.index, counts)
 
     def apportion_to_areas(self, counts: _Values) -> _Values:
         """Carry counts by team (posts, patients on a register) to areas, by patient share; the total is kept.
@@ -507,7 +579,7 @@ class Catchment:
         lives_in = int((inside.sum(axis=1) > 0).sum())
         rows: list[tuple[str, int, int, float]] = [
             (
-                "England: people living in English areas",
+                f"{'England: p' if self._these_areas[0] == 'E' else 'P'}eople living in {self._these_areas}",
                 int((inside.sum(axis=0) > 0).sum()),
                 lives_in,
                 float(inside.sum()),
@@ -531,20 +603,20 @@ class Catchment:
 
     def __repr__(self) -> str:
         named = int(self.teams["is_team"].sum())
-        without = float(self.populations().loc[~self.teams["is_team"], "registered"].sum())
+        beyond = float(self.outside["patients"].sum()) if self.unit == "patients" else 0.0
+        served = pd.Series(flow.total_by_column(self.served), index=self.teams.index)
+        everybody = float(self.people_of_area.sum()) + beyond
+        without = float(served[~self.teams["is_team"]].sum())
+        if beyond:
+            without += float(self._outside_by_team[~self.teams["is_team"].to_numpy()].sum())
         day = f" of {self.on.day} {self.on:%b %Y}" if self.on else ""
         areas = _AREA_NAMES.get(str(self.areas.name), f"areas ({self.areas.name})")
         how = "" if self.method == PROPORTIONAL else f" by {self.method}"
-        many = {
-            "patients": f"{self.patients / 1e6:.1f} million patients",
-            "residents": f"{self.patients / 1e6:.1f} million residents",
-            "shares": "shares alone",
-        }[self.unit]
-        beyond = float(self.outside["patients"].sum())
+        many = "shares alone" if self.unit == "shares" else f"{everybody / 1e6:.1f} million {self.unit}"
+        away = f", {beyond / everybody:.2%} outside {self._these_areas}" if self.unit == "patients" else ""
         return (
             f"<Catchment{day}: {len(self.areas):,} {areas} → {named:,} teams{how}, {many}; "
-            f"{without / self.patients:.2%} without a team"
-            + (f", {beyond / self.patients:.2%} outside English areas>" if self.unit == "patients" else ">")
+            f"{without / everybody:.2%} without a team{away}>"
         )
 
 

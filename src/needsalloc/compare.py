@@ -94,7 +94,7 @@ def compare_methods(
     table = pd.concat(tables, names=["method", "team"])
     for column in ("registered", "resident", "mean_age", "imd_score"):
         first = tables[names[0]][column]
-        table[f"{column}_difference"] = table[column] - table.index.get_level_values("team").map(first)
+        table[f"{column}_difference"] = table[column] - table.index.get_level_values("team").map(dict(first))
     summary = pd.DataFrame(
         {name: _summary(one, tables[name], tables[names[0]]) for name, one in zip(names, drawn, strict=True)}
     ).T
@@ -117,7 +117,7 @@ def _teams(catchment: Catchment, population: pd.DataFrame, deprivation: pd.Serie
         areas_shared=(by_team.T @ several.astype(np.float64)).astype(np.int64),
         registered=catchment.populations()["registered"],
         resident=resident,
-        mean_age=by_age @ ages / people,
+        mean_age=pd.Series(by_age.to_numpy() @ ages, index=by_age.index) / people,
         imd_score=of_score / people,
     )
 
@@ -142,8 +142,15 @@ def _summary(catchment: Catchment, teams: pd.DataFrame, first: pd.DataFrame) -> 
         "of_none": none,
         "usual_difference": float(difference.median()),
         "largest_difference": float(difference.max()),
-        "correlation": float(np.corrcoef(lists, proper["resident"])[0, 1]),
+        "correlation": _correlation(lists.to_numpy(), proper["resident"].to_numpy()),
     }
+
+
+def _correlation(left: Floats, right: Floats) -> float:
+    """Pearson's; NaN where one of the two does not vary."""
+    if len(left) < 2 or not (np.ptp(left) > 0 and np.ptp(right) > 0):
+        return float("nan")
+    return float(np.corrcoef(left, right)[0, 1])
 
 
 def _teams_proper(catchment: Catchment) -> NDArray[np.intp]:

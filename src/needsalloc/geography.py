@@ -53,7 +53,12 @@ def classify(codes: Iterable[object]) -> npt.NDArray[np.str_]:
     One group per code, in the order given.
     """
     position, distinct = pd.factorize(pd.Series(codes), use_na_sentinel=False)
-    return np.array([_group(code) for code in distinct], dtype=np.str_)[position]
+    # Nearly all codes are English: only the others are looked at one by one.
+    other = ~is_english(distinct)
+    names = [_group(code) for code in distinct[other]]
+    group = np.full(len(distinct), ENGLAND, dtype=np.array([ENGLAND, *names]).dtype)
+    group[other] = names
+    return group[position]
 
 
 def is_english(codes: Iterable[object]) -> npt.NDArray[np.bool_]:
@@ -76,14 +81,15 @@ def vintage_of(codes: Iterable[object]) -> Vintage:
 
     Raises UnknownCodeError if no code is an English LSOA.
     """
-    areas = english(codes)
+    codes = pd.Series(codes)
+    areas = codes[is_english(codes)].astype("str")
     if areas.empty:
-        found = first_few(pd.unique(pd.Series(codes)))
+        found = first_few(pd.unique(codes))
         raise UnknownCodeError(
             f"No code is an English LSOA (E01 and six digits); found: {found or 'nothing'}. "
             "Check that the column holds LSOA codes, not names, MSOAs (E02…) or postcodes."
         )
-    return "lsoa21" if areas[-1] >= FIRST_2021_CODE else "lsoa11"
+    return "lsoa21" if areas.max() >= FIRST_2021_CODE else "lsoa11"
 
 
 def check_vintage(vintage: str) -> Vintage:

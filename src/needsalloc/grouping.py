@@ -11,7 +11,7 @@ from scipy import sparse
 from needsalloc import teams as of_teams
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import assign, flow
-from needsalloc.teams import NOT_IN_MAP
+from needsalloc.teams import NOT_IN_MAP, UNASSIGNED
 
 if TYPE_CHECKING:
     from needsalloc.catchment import Catchment
@@ -105,12 +105,19 @@ def between(left: Catchment, right: Catchment) -> dict[str, Any]:
     # Groups of areas of the same names may hold other areas.
     of_areas = OF_AREAS in (left.practices.name, right.practices.name)
     of_areas = of_areas or left.method.by_whole_areas or right.method.by_whole_areas
-    if not of_areas and left.practices.equals(right.practices):
+    teams = right.teams
+    if not of_areas and left.residents is None and left.practices.equals(right.practices):
         size = flow.total_by_column(left.registered) + left.outside_by_practice
         shape = (len(left.teams), len(right.teams))
         shared = flow.flow_matrix(left.team_of_practice, right.team_of_practice, size, shape)
     elif left.areas.equals(right.areas):
         shared = sparse.csr_array(left.served.T @ right.resident_share)
+        if len(left.outside) and left.unit == "patients":
+            # Who lives in no area meets no team of the other; nobody is lost on the way.
+            teams = of_teams.with_group(teams, UNASSIGNED, of_teams.UNASSIGNED_NAME)
+            shared = flow.add_column(
+                shared, left.populations()["outside"].to_numpy(), teams.index.get_indexer(pd.Index([UNASSIGNED]))[0]
+            )
         shared.sort_indices()
     else:
         raise UnknownCodeError(
@@ -121,9 +128,9 @@ def between(left: Catchment, right: Catchment) -> dict[str, Any]:
     return {
         "registered": shared[kept],
         "areas": pd.Index(left.teams.index[kept], name="from_team"),
-        "practices": pd.Index(right.teams.index, name="team"),
-        "teams": right.teams,
-        "team_of_practice": np.arange(len(right.teams)),
+        "practices": pd.Index(teams.index, name="team"),
+        "teams": teams,
+        "team_of_practice": np.arange(len(teams)),
         "outside": left.outside.iloc[:0],
         "on": left.on,
         "unit": left.unit,

@@ -48,19 +48,17 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
             f"found: {first_few(places) or 'nobody'}. "
             "Use the file of patients registered at a GP practice by LSOA."
         )
-    position = np.cumsum(is_area) - 1
-    inside = is_area[place]
-    shape = (int(is_area.sum()), len(practices))
-    registered = flow.flow_matrix(position[place[inside]], practice[inside], patients[inside], shape)
+    everywhere = flow.flow_matrix(place, practice, patients, (len(places), len(practices)))
+    elsewhere = everywhere[~is_area].tocoo()
     away = pd.DataFrame(
         {
-            "practice": practices[practice[~inside]],
-            "group": group[place[~inside]],
-            "patients": patients[~inside],
+            "practice": practices[elsewhere.col],
+            "group": group[~is_area][elsewhere.row],
+            "patients": elsewhere.data,
         }
     )
     away = away.groupby(["practice", "group"])["patients"].sum().reset_index()
-    return registered, places[is_area].rename(area), practices.rename(provider), away
+    return everywhere[is_area], places[is_area].rename(area), practices.rename(provider), away
 
 
 def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
@@ -80,14 +78,17 @@ def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
 
 def codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
     """Positions and sorted distinct codes of a column without gaps: upper case, no surrounding blanks."""
-    categories = column.astype("category").cat
-    written = pd.Index(categories.categories.astype("str"))
+    values = column.astype("category").array
+    used = np.zeros(len(values.categories), dtype=np.bool_)
+    used[values.codes] = True
+    written = pd.Index(values.categories.astype("str"))[used]
     # The groups that are no teams have names of our own, which no code has.
     spelt = written.str.strip().str.upper().where(~written.isin(NO_TEAM), written)
-    number, labels = pd.factorize(spelt, sort=True)
-    found = number[categories.codes.to_numpy()]
-    used = np.bincount(found, minlength=len(labels)) > 0
-    return (np.cumsum(used) - 1)[found], pd.Index(labels)[used]
+    if used.all() and spelt.is_monotonic_increasing and spelt.equals(written):  # as the readers leave them
+        return values.codes, spelt
+    number = np.zeros(len(used), dtype=np.int64)
+    number[used], labels = pd.factorize(spelt, sort=True)
+    return number[values.codes], pd.Index(labels)
 
 
 def whole_shares(flows: pd.DataFrame, area: str, remainder: str) -> pd.DataFrame:

@@ -156,7 +156,7 @@ def given(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index, registered:
     frame: `practice`, `area` (or the name of `areas`, such as lsoa21), `stratum` (any labels) and `patients`;
     rows that are there twice are added. Rows outside England's areas are left out and counted. Strata stand
     in the order of a categorical column, else sorted. Each flow's strata must sum to its patients in
-    `registered` (areas, practices); without registrations, make those first, with `summed`.
+    `registered` (areas, practices).
 
     Raises MissingColumnError; InvalidValueError for counts that are no counts, or strata that are off a flow
     by more than half a person; UnknownCodeError for areas or practices that are not in `registered`.
@@ -202,58 +202,60 @@ def given(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index, registered:
     return Strata(labels, cells, gap, 0, False, (note,))
 
 
-def summed(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index) -> sparse.csr_array:
-    """The flows (areas, practices) that are the sum of flows by stratum (see `given`)."""
-    rows, _ = _known(frame, areas, practices)
-    rows = rows[rows["patients"] > 0]
-    ends = (rows["area_at"].to_numpy(), rows["practice_at"].to_numpy())
-    patients = rows["patients"].to_numpy(np.float64)
-    return sparse.csr_array(sparse.coo_array((patients, ends), shape=(len(areas), len(practices))))
+def stratum_of_columns(strata: Strata, counts: pd.Series | pd.DataFrame) -> Ints:
+    """The position of the stratum that each column of `counts` belongs to: its label, or an age within it.
+
+    Raises InvalidValueError for counts without columns, or with columns of no stratum.
+    """
+    what = f"the strata are {first_few(strata.labels)}"
+    if not isinstance(counts, pd.DataFrame):
+        raise InvalidValueError(
+            f"A stratified catchment carries counts by stratum, one column for each; {what}. Give a frame such "
+            "as that of read_population, or use the proportional method."
+        )
+    found = strata.labels.get_indexer(counts.columns)
+    if (found < 0).any() and strata.labels.name == "age" and pd.api.types.is_integer_dtype(counts.columns):
+        ages = counts.columns.to_numpy(np.int64)
+        found = np.searchsorted(strata.labels.to_numpy(np.int64), ages, side="right") - 1
+    if (found < 0).any():
+        unknown = counts.columns[found < 0]
+        raise InvalidValueError(
+            f"{len(unknown):,} columns are of no stratum: {first_few(unknown)}; {what}. Name the columns so."
+        )
+    return np.asarray(found, dtype=np.int64)
 
 
-def apportion_by_stratum(
-    strata: Strata, registered: sparse.csr_array, team_of_practice: Ints, teams: int, counts: Floats
+def carry(
+    strata: Strata,
+    registered: sparse.csr_array,
+    team_of_practice: Ints,
+    teams: int,
+    counts: Floats,
+    stratum: Ints,
 ) -> Floats:
-    """Counts by area and stratum (areas, strata) carried to teams (teams, strata); totals are kept.
-
-    Each stratum goes by its own resident shares, see `on_flows`.
+    """Counts by area (areas, columns) carried to teams (teams, columns), each column by the resident shares
+    of its stratum (columns,); totals are kept.
     """
-    team = np.asarray(team_of_practice)[registered.indices]
-    return np.asarray(_adder(team, teams) @ on_flows(strata, registered, counts))
+    carried = np.empty((teams, counts.shape[1]))
+    for position in np.unique(stratum):
+        columns = np.flatnonzero(stratum == position)
+        by_practice = shares_of_stratum(strata, registered, int(position)).T @ counts[:, columns]
+        carried[:, columns] = _adder(team_of_practice, teams) @ by_practice
+    return carried
 
 
-def on_flows(strata: Strata, registered: sparse.csr_array, counts: Floats) -> Floats:
-    """Counts by area and stratum (areas, strata) shared between the area's flows: (flows, strata).
+def shares_of_stratum(strata: Strata, registered: sparse.csr_array, position: int) -> sparse.csr_array:
+    """The part of each area's people of one stratum who are with each practice: rows sum to 1.
 
-    A stratum is shared as its patients are; where an area has people in a stratum in which no patient is
-    registered (`not_registered`), as the area's patients of all ages are. The sums over strata, by area over
-    the area's sum, are the resident shares of people with the ages in `counts`.
-
-    Raises InvalidValueError for people in areas where nobody is registered: they would be lost.
+    Where nobody of the stratum is registered, the area's patients of all strata say.
     """
+    of_stratum = strata.flows[:, position]
     area, _ = _ends(registered)
-    by_area = _adder(area, len(counts))
-    patients = by_area @ strata.flows
-    some = patients > NOBODY
-    shared = strata.flows * np.divide(counts, patients, out=np.zeros_like(patients), where=some)[area]
-    left = np.where(some, 0.0, counts)
-    if left.any():
-        everyone = by_area @ registered.data
-        lost = (left.sum(axis=1) > 0) & (everyone <= 0)
-        if lost.any():
-            raise InvalidValueError(
-                f"{int(lost.sum()):,} areas have people but nobody who is registered: they would be lost. "
-                "Leave them out of the counts, or use flows that cover them."
-            )
-        per_patient = np.divide(left, everyone[:, None], out=np.zeros_like(left), where=everyone[:, None] > 0)
-        shared += registered.data[:, None] * per_patient[area]
-    return np.asarray(shared)
-
-
-def not_registered(strata: Strata, registered: sparse.csr_array, counts: Floats) -> Floats:
-    """The part of `counts` (areas, strata) in strata in which no patient of the area is registered."""
-    area, _ = _ends(registered)
-    return np.where(_adder(area, len(counts)) @ strata.flows > NOBODY, 0.0, counts)
+    by_area = _sums(area, of_stratum, registered.shape[0])[area]
+    everyone = _sums(area, registered.data, registered.shape[0])[area]
+    some = by_area > NOBODY
+    share = np.where(some, of_stratum, registered.data) / np.where(some, by_area, everyone)
+    return sparse.csr_array((share, registered.indices, registered.indptr), shape=registered.shape)
 
 
 # Margins
@@ -513,11 +515,10 @@ def _note_on_sex(by: str) -> Assumption:
 
 __all__ = [
     "Strata",
-    "apportion_by_stratum",
     "by_band",
+    "carry",
     "estimate",
     "given",
-    "not_registered",
-    "on_flows",
-    "summed",
+    "shares_of_stratum",
+    "stratum_of_columns",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, UnknownCodeError, first_few
+from needsalloc.kernels import flow
 from needsalloc.sources import NO_PCN
 
 NOT_IN_MAP = "not in map"
@@ -37,7 +38,9 @@ def teams_of_practices(
         raise InvalidValueError(
             f"{len(twice):,} practices stand twice in the map: {first_few(twice)}. Leave one row of each."
         )
-    members = membership.set_axis(pd.Index(code_of_row)).reindex(practices)
+    wanted = (column, f"{column}_name", "icb", "icb_name")
+    needed = pd.Index([name for name in dict.fromkeys(wanted) if name in membership])
+    members = membership[needed].set_axis(pd.Index(code_of_row)).reindex(practices)
     if members[column].isna().all():
         raise UnknownCodeError(
             f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "
@@ -64,30 +67,27 @@ def labelled(
 
     size: people, which decide the ICB (and the name) of a team that has several.
     """
+    team, teams = pd.factorize(np.asarray(code), sort=True)
+    of_icb, icbs = pd.factorize(np.asarray(icb), sort=True)
+    main = flow.value_of_most(team, of_icb, size)
+    there = of_icb == main[team]
     table = pd.DataFrame(
         {
-            "team": code.to_numpy(),
-            "team_name": name.to_numpy(),
-            "icb": np.asarray(icb),
-            "icb_name": np.asarray(icb_name),
-            "size": size,
-        }
-    )
-    main = _of_most(table, "icb")
-    in_main = table[table["icb"].to_numpy() == main[table["team"]].to_numpy()]
-    columns = [main, _of_most(in_main, "icb_name"), _of_most(table, "team_name")]
-    teams = pd.concat(columns, axis=1)
-    no_team = teams.index.isin(NO_TEAM)
-    teams["is_team"] = ~no_team
-    teams.loc[no_team, ["icb", "icb_name"]] = ""
-    return teams.index.get_indexer(pd.Index(code)), teams
+            "icb": icbs[main],
+            "icb_name": _of_most(team[there], np.asarray(icb_name)[there], size[there]),
+            "team_name": _of_most(team, name, size),
+            "is_team": ~np.isin(teams, NO_TEAM),
+        },
+        index=pd.Index(teams, name="team", dtype="str"),
+    ).astype({"icb": "str", "icb_name": "str", "team_name": "str"})
+    table.loc[~table["is_team"], ["icb", "icb_name"]] = ""
+    return team, table
 
 
-def _of_most(table: pd.DataFrame, column: str) -> pd.Series:
-    """By team, the value of `column` that most of its people have; the first of equals."""
-    people = table.groupby(["team", column])["size"].sum().reset_index()
-    order = people.sort_values(["size", column], ascending=[False, True], kind="stable")
-    return order.drop_duplicates("team").set_index("team").sort_index()[column]
+def _of_most(team: np.ndarray, text: pd.Series | pd.Index | np.ndarray, size: np.ndarray) -> np.ndarray:
+    """By team, the text that most of its people have; the first of equals."""
+    number, texts = pd.factorize(np.asarray(text), sort=True)
+    return texts[flow.value_of_most(team, number, size)]
 
 
 def with_group(teams: pd.DataFrame, code: str, name: str) -> pd.DataFrame:

@@ -24,6 +24,21 @@ def group_columns(flows: sparse.csr_array, group: Ints, groups: int) -> sparse.c
     return grouped
 
 
+def value_of_most(group: Ints, value: Ints, size: Floats) -> Ints:
+    """(groups,) the value that has the largest sum of `size` (rows,) in each group, the least of equals.
+
+    Every group from 0 to the largest has a row.
+    """
+    by_pair = np.lexsort((value, group))
+    new = (np.diff(group[by_pair], prepend=-1) != 0) | (np.diff(value[by_pair], prepend=-1) != 0)
+    start = np.flatnonzero(new)
+    group, value = group[by_pair[start]], value[by_pair[start]]
+    total = np.add.reduceat(size[by_pair], start)
+    largest_first = np.lexsort((value, -total, group))
+    first = np.diff(group[largest_first], prepend=-1) != 0
+    return value[largest_first[first]]
+
+
 def row_shares(flows: sparse.csr_array) -> sparse.csr_array:
     """Each row divided by its sum; a row without flows stays empty."""
     share = flows.data / np.repeat(total_by_row(flows), np.diff(flows.indptr))
@@ -59,3 +74,12 @@ def whole_rows(flows: sparse.csr_array, chosen: NDArray[np.bool_], rest: int) ->
     rows = np.concatenate([row, none])
     columns = np.concatenate([flows.indices[chosen], np.full(len(none), rest)])
     return flow_matrix(rows, columns, np.ones(len(rows)), flows.shape)
+
+
+def add_column(flows: sparse.csr_array, values: Floats, column: int) -> sparse.csr_array:
+    """`flows` with `values` (rows,) added to a column, which may be one more than it has."""
+    shape = (flows.shape[0], max(flows.shape[1], column + 1))
+    old = sparse.csr_array((flows.data, flows.indices, flows.indptr), shape=shape)
+    rows = np.flatnonzero(values)
+    new = flow_matrix(rows, np.full(len(rows), column), values[rows], shape)
+    return sparse.csr_array(old + new)
