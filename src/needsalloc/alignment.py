@@ -31,10 +31,10 @@ def by_area(values: Values, areas: pd.Index, what: str, *, cover: bool) -> NDArr
 
     Raises VintageError, UnknownCodeError or InvalidValueError with what does not match.
     """
-    if areas.name in AREAS_OF_ENGLAND:
-        check_same_vintage(areas, values.index, left_name="The registrations", right_name=what)
     position = _positions(values.index, areas, what, "areas")
     if (position < 0).any():
+        if areas.name in AREAS_OF_ENGLAND:
+            check_same_vintage(areas, values.index, left_name="The registrations", right_name=what)
         missing = areas[position < 0]
         raise UnknownCodeError(
             f"{len(missing):,} of {len(areas):,} areas with registered patients have no row in "
@@ -43,7 +43,9 @@ def by_area(values: Values, areas: pd.Index, what: str, *, cover: bool) -> NDArr
     everything = numbers(values, what)
     found: NDArray[np.float64] = everything[position]
     if cover:
-        left_out = np.setdiff1d(np.arange(len(values)), position)
+        is_left_out = np.full(len(values), True)
+        is_left_out[position] = False
+        left_out = np.flatnonzero(is_left_out)
         beyond = np.nan_to_num(everything[left_out])
         lost = values.index[left_out[any_of_row(beyond != 0)]]
         if len(lost):
@@ -132,6 +134,8 @@ def numbers(values: Values, what: str) -> NDArray[np.float64]:
 
 
 def _positions(index: pd.Index, wanted: pd.Index, what: str, noun: str) -> NDArray[np.intp]:
+    if index.equals(wanted):
+        return np.arange(len(wanted))
     if index.has_duplicates:
         twice = index[index.duplicated()].unique()
         raise InvalidValueError(

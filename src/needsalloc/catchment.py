@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,11 @@ from needsalloc.methods import PROPORTIONAL, Method, method
 from needsalloc.relations import relation, whole_shares
 from needsalloc.strata import Strata
 from needsalloc.teams import UNASSIGNED
+
+if TYPE_CHECKING:
+    import folium
+    import geopandas as gpd
+    from matplotlib.axes import Axes
 
 _AREA_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
 _RESULTS = ("team", "registered", "resident_share", "patient_share", "given")
@@ -225,7 +230,11 @@ class Catchment:
         teams = self.teams[used]
         if chosen.by_whole_areas:
             teams = of_teams.with_group(teams, UNASSIGNED, of_teams.UNASSIGNED_NAME)
-        return replace(self, method=chosen, teams=teams, strata=strata)
+        made = replace(self, method=chosen, teams=teams, strata=strata)
+        # The flows are the same ones; what comes or goes is the last group, which has none of them.
+        own, shape = self.flows, (len(self.areas), len(teams))
+        vars(made)["flows"] = sparse.csr_array((own.data, own.indices, own.indptr), shape=shape)
+        return made
 
     def _strata(
         self,
@@ -536,6 +545,39 @@ class Catchment:
         """The team with the largest share of each area's patients (for drawing); ties to the lower code."""
         first = assign.first_past_the_post(self.flows, self.teams["is_team"].to_numpy()).entries
         return self._by_flow(self.flows, first).astype("str").set_index(self.areas.name)["team"]
+
+    def to_geo(
+        self,
+        boundaries: gpd.GeoDataFrame,
+        *,
+        by: Literal["team", "area"] = "team",
+        simplify: float | None = None,
+    ) -> gpd.GeoDataFrame:
+        """The catchment with polygons, by team or by area, without gaps between them (`maps.to_geo`)."""
+        from needsalloc import maps
+
+        return maps.to_geo(self, boundaries, by=by, simplify=simplify)
+
+    def plot(
+        self,
+        boundaries: gpd.GeoDataFrame,
+        *,
+        values: pd.Series | None = None,
+        ax: Axes | None = None,
+        title: str | None = None,
+    ) -> Axes:
+        """A still map of the teams, or of `values` by team or area, with a caption (`maps.plot`)."""
+        from needsalloc import maps
+
+        return maps.plot(self, boundaries, values=values, ax=ax, title=title)
+
+    def explore(
+        self, boundaries: gpd.GeoDataFrame, *, values: pd.Series | None = None, title: str | None = None
+    ) -> folium.Map:
+        """The map of `plot` to zoom into; the browser that opens it fetches Leaflet (`maps.explore`)."""
+        from needsalloc import maps
+
+        return maps.explore(self, boundaries, values=values, title=title)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`.

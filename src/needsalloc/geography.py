@@ -123,10 +123,13 @@ def check_same_vintage(
 
     Raises VintageError naming both vintages and the number of codes that do not match.
     """
-    ours, theirs = english(left), english(right)
-    vintages = vintage_of(ours), vintage_of(theirs)
-    unmatched = ours.difference(theirs)
-    if vintages[0] != vintages[1] and len(unmatched):
+    left, right = pd.Series(left), pd.Series(right)
+    vintages = vintage_of(left), vintage_of(right)
+    if vintages[0] == vintages[1]:
+        return vintages[0]
+    ours = english(left)
+    unmatched = ours.difference(english(right))
+    if len(unmatched):
         raise VintageError(
             f"{left_name} has areas of {_census(vintages[0])}, {right_name} of {_census(vintages[1])}: "
             f"{len(unmatched):,} of {len(ours):,} codes do not match ({first_few(unmatched)}). "

@@ -115,9 +115,8 @@ def between(left: Catchment, right: Catchment) -> dict[str, Any]:
         if len(left.outside) and left.unit == "patients":
             # Who lives in no area meets no team of the other; nobody is lost on the way.
             teams = of_teams.with_group(teams, UNASSIGNED, of_teams.UNASSIGNED_NAME)
-            shared = flow.add_column(
-                shared, left.populations()["outside"].to_numpy(), teams.index.get_indexer(pd.Index([UNASSIGNED]))[0]
-            )
+            column = int(teams.index.get_indexer(pd.Index([UNASSIGNED]))[0])
+            shared = flow.add_column(shared, left.populations()["outside"].to_numpy(), column)
         shared.sort_indices()
     else:
         raise UnknownCodeError(

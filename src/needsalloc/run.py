@@ -18,6 +18,7 @@ from needsalloc.geography import check_same_vintage
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, Progress, cited, read_inputs
 from needsalloc.kernels import rank
+from needsalloc.maps import ATTRIBUTION
 from needsalloc.need import READINGS, NeedFormula
 from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
@@ -27,8 +28,7 @@ from needsalloc.teams import NO_PCN_ELSEWHERE, NOT_IN_MAP, UNASSIGNED, practices
 
 _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",
-    "Source of boundaries: Office for National Statistics, licensed under the Open Government Licence v3.0. "
-    "Contains OS data © Crown copyright and database right.",
+    ATTRIBUTION,
 )
 _PEOPLE_FILES = ("population", "deprivation", "lists", "conditions")
 _ALLOCATION = (

@@ -210,8 +210,8 @@ def stratum_of_columns(strata: Strata, counts: pd.Series | pd.DataFrame) -> Ints
     what = f"the strata are {first_few(strata.labels)}"
     if not isinstance(counts, pd.DataFrame):
         raise InvalidValueError(
-            f"A stratified catchment carries counts by stratum, one column for each; {what}. Give a frame such "
-            "as that of read_population, or use the proportional method."
+            f"A stratified catchment carries counts by stratum, one column for each; {what}. Give a "
+            "frame such as that of read_population, or use the proportional method."
         )
     found = strata.labels.get_indexer(counts.columns)
     if (found < 0).any() and strata.labels.name == "age" and pd.api.types.is_integer_dtype(counts.columns):

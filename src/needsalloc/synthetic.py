@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from scipy.special import gammaincinv
 
 from needsalloc.errors import InvalidValueError
+from needsalloc.geography import is_english
 from needsalloc.sources import NO_PCN, NO_PCN_NAME
 from needsalloc.sources._published import write_published
 from needsalloc.sources.lists import OLDEST
@@ -172,7 +173,7 @@ def england(areas: int = 300, pcns: int = 10, seed: int = 1, icbs: int = 1) -> S
 
 def is_synthetic(areas: pd.Index) -> bool:
     """Whether any of these area codes is made up, so that whatever is shown of it must say so."""
-    return bool((areas >= f"E01{_FIRST_AREA}").any())
+    return bool((areas[is_english(areas)] >= f"E01{_FIRST_AREA}").any())
 
 
 def _describe(frames: dict[str, pd.DataFrame], made: str) -> None:

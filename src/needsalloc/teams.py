@@ -39,8 +39,8 @@ def teams_of_practices(
             f"{len(twice):,} practices stand twice in the map: {first_few(twice)}. Leave one row of each."
         )
     wanted = (column, f"{column}_name", "icb", "icb_name")
-    needed = pd.Index([name for name in dict.fromkeys(wanted) if name in membership])
-    members = membership[needed].set_axis(pd.Index(code_of_row)).reindex(practices)
+    found = pd.Index([name for name in dict.fromkeys(wanted) if name in membership])
+    members = membership[found].set_axis(pd.Index(code_of_row)).reindex(practices)
     if members[column].isna().all():
         raise UnknownCodeError(
             f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "

@@ -73,12 +73,15 @@ def threshold(flows: sparse.csr_array, allowed: Bools, share: float, *, or_large
 def cumulative(flows: sparse.csr_array, allowed: Bools, share: float) -> Chosen:
     """For each allowed column the fewest rows that hold `share` of its flow: the largest first, the first of
     equals before the others."""
-    row, column = rows_of(flows), flows.indices
+    column = flows.indices
     total = np.bincount(column, weights=flows.data, minlength=flows.shape[1])
     whole = total[column]
     part = np.divide(flows.data, whole, out=np.zeros_like(flows.data), where=whole > 0)
     size = np.round(part, _DECIMALS)
-    order = np.lexsort((row, -size, column))
+    order = _largest_first(size)  # and of equals the first row, which is first in `flows`
+    # Numbers of 16 bits are sorted in a tenth of the time.
+    narrow = column.astype(np.min_scalar_type(flows.shape[1]))
+    order = order[np.argsort(narrow[order], kind="stable")]
     part, size, of = part[order], size[order], column[order]
     # One running sum for all columns: the 1 of a column is taken off where the next begins, so that a small
     # one does not carry the rounding of all the large ones before it.
@@ -95,3 +98,13 @@ def cumulative(flows: sparse.csr_array, allowed: Bools, share: float) -> Chosen:
     entries, tied = np.empty(len(of), dtype=np.bool_), np.empty(len(of), dtype=np.bool_)
     entries[order], tied[order] = taken, at_edge & left_out[of]
     return Chosen(entries, tied)
+
+
+def _largest_first(size: Floats) -> Ints:
+    """Positions from the largest size to the smallest, those of equals in their order.
+
+    A stable sort of floats takes three times as long as these two.
+    """
+    by_size = np.argsort(-size)
+    of_equals = np.cumsum(np.diff(size[by_size], prepend=np.inf) != 0) * len(size)
+    return np.asarray(np.sort(of_equals + by_size) - of_equals)

@@ -14,14 +14,14 @@ def flow_matrix(area: Ints, practice: Ints, patients: Floats, shape: tuple[int, 
 
 
 def group_columns(flows: sparse.csr_array, group: Ints, groups: int) -> sparse.csr_array:
-    """Add the columns of `flows` (areas x practices) that share a group: areas x groups."""
-    practices = flows.shape[1]
-    indicator = sparse.csr_array(
-        (np.ones(practices), (np.arange(practices), group)), shape=(practices, groups)
-    )
-    grouped = sparse.csr_array(flows @ indicator)
-    grouped.sort_indices()
-    return grouped
+    """Add the columns of `flows` (areas x practices) that share a group: areas x groups, indices sorted."""
+    flows = sparse.csr_array(flows)
+    shape = (flows.shape[0], groups)
+    renamed = sparse.csr_array((flows.data, group[flows.indices], flows.indptr), shape=shape)
+    # By columns and back sorts the rows on the way, in a third of the time of a product with an indicator.
+    by_group = renamed.tocsc()
+    by_group.sum_duplicates()
+    return by_group.tocsr()
 
 
 def value_of_most(group: Ints, value: Ints, size: Floats) -> Ints:
@@ -69,11 +69,14 @@ def scale_rows(flows: sparse.csr_array, factor: Floats) -> sparse.csr_array:
 
 def whole_rows(flows: sparse.csr_array, chosen: NDArray[np.bool_], rest: int) -> sparse.csr_array:
     """1 at the chosen entries of `flows`, and in the column `rest` of each row without one."""
-    row = np.repeat(np.arange(flows.shape[0]), np.diff(flows.indptr))[chosen]
-    none = np.flatnonzero(np.bincount(row, minlength=flows.shape[0]) == 0)
-    rows = np.concatenate([row, none])
-    columns = np.concatenate([flows.indices[chosen], np.full(len(none), rest)])
-    return flow_matrix(rows, columns, np.ones(len(rows)), flows.shape)
+    so_far = np.concatenate([[0], np.cumsum(chosen)])[flows.indptr]
+    count = np.diff(so_far)
+    indptr = np.concatenate([[0], np.cumsum(np.maximum(count, 1))])
+    is_rest = np.zeros(indptr[-1], dtype=np.bool_)
+    is_rest[indptr[:-1][count == 0]] = True
+    columns = np.full(len(is_rest), rest)
+    columns[~is_rest] = flows.indices[chosen]
+    return sparse.csr_array((np.ones(len(columns)), columns, indptr), shape=flows.shape)
 
 
 def add_column(flows: sparse.csr_array, values: Floats, column: int) -> sparse.csr_array:
