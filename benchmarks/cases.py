@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve()
 ROOT = HERE.parent.parent
 MB, GB = 1e6, 1e9
 _MADE_REGISTRATIONS, _MADE_MAP = "gp-reg-pat-prac-lsoa-all.csv", "gp-reg-pat-prac-map.csv"
+_MADE_AGES = "gp-reg-pat-prac-sing-age.csv"
+_REAL_AGES = Path("lists-2026", "single_age_sex_practice_2026-04.csv.gz")
 _MADE_PLAN = {
     "plan": {"title": "Synthetic", "total": 10_000.0, "step": 0.1},
     "inputs": {
@@ -29,7 +31,7 @@ _MADE_PLAN = {
         "membership": _MADE_MAP,
         "population": "population.csv",
         "deprivation": {"path": "imd-file-7.csv", "edition": "synthetic"},
-        "lists": "gp-reg-pat-prac-sing-age.csv",
+        "lists": _MADE_AGES,
         "conditions": "PREVALENCE.csv",
         "boundaries": "boundaries.parquet",
     },
@@ -88,13 +90,21 @@ def reading_parsed(data: Path, quick: bool) -> list[Figure]:
 
 
 def catchment(data: Path, quick: bool) -> list[Figure]:
-    """Shares of every area by team from the practices' rows, and counts carried: sparse against group-by."""
+    """The proportional catchment: its file merely parsed, and its shares and counts by pandas group-by.
+
+    The first ratio has the published file on both sides: all that a catchment takes against three columns
+    parsed by pyarrow, which unpacks and parses on all cores and checks nothing.
+    """
     import numpy as np
     import pandas as pd
 
     import needsalloc as na
 
     registrations, members = _read(data), na.read_membership(_files(data)[1])
+    from_file = {
+        "file to proportional catchment": lambda: na.Catchment.from_registrations(_read(data), members),
+        "three columns parsed by pyarrow": lambda: _parse(data),
+    }
     made = na.Catchment.from_registrations(registrations, members)
     rng = np.random.default_rng(1)
     residents = pd.Series(rng.integers(1_000, 3_000, len(made.areas)), made.areas, name="residents")
@@ -109,7 +119,7 @@ def catchment(data: Path, quick: bool) -> list[Figure]:
         np.sort(made.to_frame()["resident_share"]), np.sort(flows["resident_share"]), atol=1e-12
     )
     assert np.allclose(made.apportion(residents), carried_by_group(), rtol=1e-9)
-    rounds = 1 if quick else 9
+    rounds = 1 if quick else 15
     shares = {
         "Catchment and its shares": lambda: na.Catchment.from_registrations(
             registrations, members
@@ -118,6 +128,7 @@ def catchment(data: Path, quick: bool) -> list[Figure]:
     }
     counts = {"Catchment.apportion": lambda: made.apportion(residents), "count by group-by": carried_by_group}
     return [
+        *_seconds_and_ratio(_in_turn(from_file, rounds), None if quick else 2.0),
         Figure("area-to-team flows", len(flows), "flows"),
         *_seconds_and_ratio(_in_turn(shares, rounds)),
         *_seconds_and_ratio(_in_turn(counts, rounds)),
@@ -133,6 +144,97 @@ def _grouped_shares(registrations, members, area):  # type: ignore[no-untyped-de
     flows = flows.reset_index()
     total = flows.groupby(area, observed=True)["patients"].transform("sum")
     return flows.assign(resident_share=flows["patients"] / total)
+
+
+def methods(data: Path, quick: bool) -> list[Figure]:
+    """Four exact methods on both bases: from the published files, and beside pandas, Polars and DuckDB.
+
+    What the work is, and how each engine goes about it, says `rivals`. All in turn in one warm process.
+    """
+    import rivals
+
+    import needsalloc as na
+
+    lists, practice_map = _files(data)
+
+    def all_of_it() -> object:
+        return rivals.WAYS["needsalloc"].work(
+            rivals.WAYS["needsalloc"].read(lists, practice_map, _residents(data))
+        )
+
+    registrations, members, residents = _read(data), na.read_membership(practice_map), _residents(data)
+    rounds = 1 if quick else 7
+    first = _in_turn({"files to four methods on both bases, the first time": all_of_it}, 1)
+    again = _in_turn({"the same again": all_of_it}, rounds)
+    found = [Figure(name, value, "s", None if quick else 5.0) for name, value in (first | again).items()]
+    installed, missing = rivals.installed()
+    held = {name: way.hold(registrations, members, residents) for name, way in installed.items()}
+    from_rows = {name: lambda way=way, name=name: way.work(held[name]) for name, way in installed.items()}
+    from_files = {
+        name: lambda way=way: way.work(way.read(lists, practice_map, residents))
+        for name, way in installed.items()
+    }
+    for start, ways in (("parsed rows", from_rows), ("files", from_files)):
+        results = {name: way()[1] for name, way in ways.items()}
+        for name in installed:
+            rivals.same(results["needsalloc"], results[name])
+        seconds = _in_turn(ways, rounds)
+        found += [Figure(f"from {start}: {name}", value, "s") for name, value in seconds.items()]
+        found += [
+            Figure(
+                f"from {start}: needsalloc over {name}",
+                seconds["needsalloc"] / seconds[name],
+                "times",
+                None if quick else at_most,
+            )
+            for name, at_most in rivals.PROMISED.items()
+            if name in seconds
+        ]
+    return found + [Figure(name, float("nan"), "skipped: not installed") for name in missing]
+
+
+def stratified(data: Path, quick: bool) -> list[Figure]:
+    """The catchment stratified by age and sex, estimated from the lists and the residents, from files."""
+    import needsalloc as na
+
+    ages = data / _REAL_AGES if (data / _REAL_AGES).exists() else data / _MADE_AGES
+    start = time.perf_counter()
+    lists, population = na.read_lists(ages), na.read_population(_population(data))
+    proportional = na.Catchment.from_registrations(_read(data), na.read_membership(_files(data)[1]))
+    read = time.perf_counter()
+    made = proportional.with_method("stratified", lists=lists, population=population)
+    resident = made.apportion(population)
+    end = time.perf_counter()
+    # To six digits: a cell holds a person with that probability, and sums are over millions of cells.
+    assert abs(resident.to_numpy().sum() / population.to_numpy().sum() - 1.0) < 1e-6
+    return [
+        Figure("files to proportional catchment, ages read", read - start, "s"),
+        Figure("stratified, and the residents of each age carried", end - read, "s"),
+        Figure("files to stratified catchment", end - start, "s", None if quick else 30.0),
+        Figure("peak memory", peak_memory() / GB, "GB"),
+    ]
+
+
+def quarters(data: Path, quick: bool) -> list[Figure]:
+    """Forty quarters in sequence: file to four methods on both bases, one after another."""
+    import rivals
+
+    number, warm = (4, 2) if quick else (40, 8)
+    ours, residents = rivals.WAYS["needsalloc"], _residents(data)
+    peaks, start = [], time.perf_counter()
+    for _ in range(number):
+        ours.work(ours.read(*_files(data), residents))
+        peaks.append(peak_memory() / MB)
+    seconds = time.perf_counter() - start
+    # A quarter's rows and flows are over 30 MB: any of them kept would show.
+    return [
+        Figure("quarters", number, "quarters"),
+        Figure("all of them", seconds, "s"),
+        Figure("peak memory at the end", peaks[-1], "MB"),
+        Figure(
+            f"added to it after the first {warm}", peaks[-1] - peaks[warm - 1], "MB", None if quick else 30.0
+        ),
+    ]
 
 
 def england(data: Path, quick: bool) -> list[Figure]:
@@ -196,6 +298,9 @@ CASES: dict[str, Callable[[Path, bool], list[Figure]]] = {
         reading_ours,
         reading_parsed,
         catchment,
+        methods,
+        stratified,
+        quarters,
         england,
         synthetic,
         synthetic_made,
@@ -234,6 +339,17 @@ def _files(data: Path) -> tuple[Path, Path]:
     return data / _MADE_REGISTRATIONS, data / _MADE_MAP
 
 
+def _population(data: Path) -> Path:
+    real = data / "england-2023" / "population20_lsoa11.csv.gz"
+    return real if real.exists() else data / "population.csv"
+
+
+def _residents(data: Path):  # type: ignore[no-untyped-def]
+    import needsalloc as na
+
+    return na.read_population(_population(data)).sum(axis=1).rename("residents")
+
+
 def _read(data: Path):  # type: ignore[no-untyped-def]
     import needsalloc as na
 
@@ -258,12 +374,12 @@ def _in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
     return {name: statistics.median(measured) for name, measured in seconds.items()}
 
 
-def _seconds_and_ratio(seconds: dict[str, float]) -> list[Figure]:
+def _seconds_and_ratio(seconds: dict[str, float], at_most: float | None = None) -> list[Figure]:
     (ours, mine), (theirs, other) = seconds.items()
     return [
         Figure(ours, mine, "s"),
         Figure(theirs, other, "s"),
-        Figure(f"{ours} over {theirs}", mine / other, "times"),
+        Figure(f"{ours} over {theirs}", mine / other, "times", at_most),
     ]
 
 

@@ -17,8 +17,17 @@ from pathlib import Path
 from cases import CASES, CORES, GB, Figure, in_own_process
 
 RESULTS = Path(__file__).resolve().parent / "results.md"
-SHOWN = ("reading", "catchment", "england", "synthetic", "importing")
-OFFICIAL = ("reading", "catchment", "england")
+SHOWN = (
+    "reading",
+    "catchment",
+    "methods",
+    "stratified",
+    "quarters",
+    "england",
+    "synthetic",
+    "importing",
+)
+OFFICIAL = ("reading", "catchment", "methods", "stratified", "quarters", "england")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,8 +87,9 @@ def _title(case: str) -> str:
 
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    packages = ("needsalloc", "numpy", "scipy", "pandas", "pyarrow")
-    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    packages = ("needsalloc", "numpy", "scipy", "pandas", "pyarrow", "polars", "duckdb")
+    found = {name: _version(name) for name in packages}
+    versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     system = f"{platform.system()} {platform.machine()}, {cores} cores, at most {CORES} of them used"
     return (
         f"{system}{_memory()}. Python {platform.python_version()}, {versions}.\n"
@@ -98,7 +108,7 @@ def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "from the checkout"
+        return "from the checkout" if package == "needsalloc" else ""
 
 
 def _memory() -> str:
@@ -108,12 +118,14 @@ def _memory() -> str:
 
 
 def _number(figure: Figure) -> str:
+    if figure.unit.startswith("skipped"):
+        return figure.unit
     digits = {"s": ".2f", "GB": ".2f", "MB": ".0f", "times": ".2f"}.get(figure.unit, ",.0f")
     return f"{figure.value:{digits}} {figure.unit}"
 
 
 def _promise(figure: Figure) -> str:
-    return "" if figure.at_most is None else f"{figure.at_most:g} {figure.unit}"
+    return "" if figure.at_most is None else f"{figure.at_most:.3g} {figure.unit}"
 
 
 def _kept(figure: Figure) -> bool:
