@@ -30,14 +30,20 @@ METHODS = [
 
 @st.composite
 def crowds(draw: st.DrawFn) -> tuple[Rows, dict[str, str | None]]:
-    """Few areas and practices with few patients each, so that ties and exact shares are the rule."""
-    practices = PRACTICES[:5]
-    count = st.one_of(st.integers(0, 3), st.sampled_from([5, 7, 10, 30]))
-    row = st.tuples(st.sampled_from(practices), st.sampled_from(AREA + ELSEWHERE), count)
-    rows = draw(st.lists(row, max_size=25))
-    teams = {p: draw(st.sampled_from(["P1", "P2", "P3", "U", None])) for p in practices}
-    teams[practices[0]] = draw(st.sampled_from(["P1", "P2", "P3", "U"]))
-    return [*rows, (practices[0], draw(st.sampled_from(AREA)), draw(st.integers(1, 10)))], teams
+    """Every practice in every area with few patients or none, so that ties and exact shares are the rule."""
+    practices, areas = PRACTICES[: draw(st.integers(1, 5))], AREA[: draw(st.integers(1, 5))]
+    pairs = [(practice, area) for practice in practices for area in areas]
+    count = st.sampled_from([0, 0, 1, 1, 2, 3, 5, 7, 10, 30])
+    counts = draw(st.lists(count, min_size=len(pairs), max_size=len(pairs)))
+    rows = [(*pair, n) for pair, n in zip(pairs, counts, strict=True)]
+    row = st.tuples(st.sampled_from(practices), st.sampled_from(areas + ELSEWHERE), count)
+    rows += draw(st.lists(row, max_size=4))
+    team = st.sampled_from(["P1", "P1", "P2", "P2", "P3", "U", None])
+    teams = draw(st.lists(team, min_size=len(practices), max_size=len(practices)))
+    # Somebody lives in England, with a practice that is in the map: anything less is refused.
+    teams[0] = teams[0] or "P1"
+    rows.append((practices[0], areas[0], draw(st.sampled_from([1, 2, 3]))))
+    return rows, dict(zip(practices, teams, strict=True))
 
 
 def frame(rows: Rows) -> pd.DataFrame:

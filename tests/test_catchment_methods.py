@@ -57,17 +57,21 @@ def test_first_past_the_post_gives_an_area_to_the_largest_and_of_equals_to_the_l
     assert set(winners.items()) == {(a, t) for a, t in chosen if t != "unassigned"}
 
 
-@law(crowds(), plain.SHARES, st.sampled_from(["unassigned", "largest"]), examples=80)
-def test_threshold_gives_an_area_to_every_team_with_at_least_the_share(crowd, share, residual):
-    of = drawn(crowd, name="threshold", share=float(share), residual=residual)
-    chosen, tied = plain.threshold(flows(crowd), share, residual)
-    assert entries(of, of.resident_share) == dict.fromkeys(chosen, 1.0)
-    assert ties(of) == tied
-
-
-@law(crowds(), st.integers(50, 98).map(lambda k: Fraction(k, 100)), examples=80)
-def test_cumulative_takes_the_fewest_areas_that_hold_the_share(crowd, share):
+@law(crowds(), plain.SHARES, examples=40)
+def test_threshold_gives_an_area_to_every_team_with_at_least_the_share(crowd, share):
     wanted = flows(crowd)
+    for residual, at in itertools.product(
+        ["unassigned", "largest"], {share, *plain.proportional(wanted).values()}
+    ):
+        of = drawn(crowd, name="threshold", share=float(at), residual=residual)
+        chosen, tied = plain.threshold(wanted, at, residual)
+        assert entries(of, of.resident_share) == dict.fromkeys(chosen, 1.0)
+        assert ties(of) == tied
+
+
+@law(crowds(), st.one_of(st.sampled_from([50, 75, 80]), st.integers(50, 98)), examples=80)
+def test_cumulative_takes_the_fewest_areas_that_hold_the_share(crowd, percent):
+    wanted, share = flows(crowd), Fraction(percent, 100)
     of = drawn(crowd, name="cumulative", share=float(share))
     chosen, tied = plain.cumulative(wanted, share)
     assert entries(of, of.resident_share) == dict.fromkeys(chosen, 1.0)
