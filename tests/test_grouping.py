@@ -365,6 +365,30 @@ def test_the_fewest_areas_stay_the_same_over_residents():
     assert entries(there, there.resident_share) == entries(of, of.resident_share)
 
 
+def test_a_team_with_nobody_of_the_residents_has_no_mean_and_spoils_no_other():
+    there = home().with_residents(pd.Series([9.0, 6, 0], index=AREA[:3]))
+    assert there.patient_share.sum(axis=0).tolist() == pytest.approx([1, 1, 0])
+    placed = there.apportion_to_areas(pd.Series({"P1": 4.0, "P2": 6.0}))
+    assert placed.tolist() == pytest.approx([4 + 6 * 2.25 / 8.25, 6 * 6 / 8.25, 0])
+    assert np.isnan(there.average(pd.Series([1.0, 2, 3], index=AREA[:3]))["U"])
+
+
+def test_teams_of_the_same_practices_share_whole_practices_over_residents_too():
+    there = home().with_residents(pd.Series([16.0, 8, 3], index=AREA[:3]))
+    found = there.crosswalk(home())
+    assert entries(found, found.flows) == pytest.approx({("P1", "P1"): 12, ("P2", "P2"): 12, ("U", "U"): 3})
+
+
+def test_new_groups_forget_the_strata():
+    rows = [(p, a, n, age) for p, a, n in HOME[:4] for age in ("0-64", "65+")]
+    strata = pd.DataFrame(rows, columns=["practice", "lsoa21", "patients", "stratum"])
+    of = home().with_method("stratified", flows=strata.assign(patients=strata["patients"] / 2))
+    groups, count = pd.Series({"A": "x", "B": "y", "C": "y"}), pd.Series(1.0, index=of.areas)
+    pd.testing.assert_series_equal(
+        of.regroup(groups).apportion(count), home().regroup(groups).apportion(count)
+    )
+
+
 def test_areas_of_nobody_can_be_grouped():
     there = home().with_residents(pd.Series([0.0, 4, 5], index=AREA[:3]))
     found = there.regroup(pd.Series({AREA[0]: "North", AREA[1]: "South", AREA[2]: "South"}))

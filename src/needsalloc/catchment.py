@@ -287,12 +287,13 @@ class Catchment:
 
         groups: index practices, or index areas; values the name of each one's group. A practice (or area)
             that is not in it stays, in the group "not in map" that is no team. A group of areas serves the
-            people who live in them, whoever they are registered with.
+            people who live in them, whoever they are registered with. The method is proportional until
+            another is named.
 
         Raises UnknownCodeError for a code that is not in this catchment, InvalidValueError for one that
         stands twice or has no group.
         """
-        return replace(self, method=PROPORTIONAL, **grouping.regrouped(self, groups))
+        return replace(self, method=PROPORTIONAL, strata=None, **grouping.regrouped(self, groups))
 
     def crosswalk(self, other: Catchment) -> Catchment:
         """From the teams of this catchment to those of another, by the people they share.

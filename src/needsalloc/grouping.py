@@ -106,8 +106,11 @@ def between(left: Catchment, right: Catchment) -> dict[str, Any]:
     of_areas = OF_AREAS in (left.practices.name, right.practices.name)
     of_areas = of_areas or left.method.by_whole_areas or right.method.by_whole_areas
     teams = right.teams
-    if not of_areas and left.residents is None and left.practices.equals(right.practices):
-        size = flow.total_by_column(left.registered) + left.outside_by_practice
+    if not of_areas and left.practices.equals(right.practices):
+        if left.residents is None:
+            size = flow.total_by_column(left.registered) + left.outside_by_practice
+        else:
+            size = flow.total_by_column(flow.scale_rows(left.registered, left.residents / left.size_of_area))
         shape = (len(left.teams), len(right.teams))
         shared = flow.flow_matrix(left.team_of_practice, right.team_of_practice, size, shape)
     elif left.areas.equals(right.areas):

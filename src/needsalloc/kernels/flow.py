@@ -46,8 +46,9 @@ def row_shares(flows: sparse.csr_array) -> sparse.csr_array:
 
 
 def column_shares(flows: sparse.csr_array) -> sparse.csr_array:
-    """Each column divided by its sum; a column without flows stays empty."""
-    share = flows.data / total_by_column(flows)[flows.indices]
+    """Each column divided by its sum; a column without flows, or with those of nobody, is 0."""
+    total = total_by_column(flows)[flows.indices]
+    share = np.divide(flows.data, total, out=np.zeros_like(total), where=total > 0)
     return sparse.csr_array((share, flows.indices, flows.indptr), shape=flows.shape)
 
 
