@@ -110,6 +110,15 @@ def test_a_team_without_a_name_is_called_by_its_code():
     }
 
 
+def test_a_name_with_blanks_is_the_same_team_and_one_of_blanks_is_none():
+    members = MAP.assign(place=pd.Series(["North", " North ", " "], dtype="object"))
+    of = na.Catchment.from_registrations(frame(HOME), members, teams="place")
+    assert of.registered_by_team["registered"].to_dict() == {"North": 17, "not in map": 9}
+    numbered = MAP.assign(place=[1, 2, None])
+    of = na.Catchment.from_registrations(frame(HOME), numbered.astype({"place": "Int64"}), teams="place")
+    assert of.teams["is_team"].to_dict() == {"1": True, "2": True, "not in map": False}
+
+
 # Groups of areas
 
 

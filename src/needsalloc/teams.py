@@ -41,15 +41,17 @@ def teams_of_practices(
     wanted = (column, f"{column}_name", "icb", "icb_name")
     found = pd.Index([name for name in dict.fromkeys(wanted) if name in membership])
     members = membership[found].set_axis(pd.Index(code_of_row)).reindex(practices)
-    if members[column].isna().all():
+    team = members[column].astype("str").str.strip()
+    team = team.mask(team == "")
+    if team.isna().all():
         raise UnknownCodeError(
             f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "
             "Use the practice map (gp-reg-pat-prac-map.csv) of the same quarter."
         )
-    name = _text(members, f"{column}_name", members[column]).fillna(members[column])
+    name = _text(members, f"{column}_name", team).fillna(team)
     return labelled(
-        members[column].fillna(NOT_IN_MAP),
-        name.where(members[column].notna(), NOT_IN_MAP_NAME),
+        team.fillna(NOT_IN_MAP),
+        name.where(team.notna(), NOT_IN_MAP_NAME),
         _text(members, "icb").fillna(""),
         _text(members, "icb_name").fillna(""),
         size,
