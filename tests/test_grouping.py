@@ -119,6 +119,13 @@ def test_a_name_with_blanks_is_the_same_team_and_one_of_blanks_is_none():
     assert of.teams["is_team"].to_dict() == {"1": True, "2": True, "not in map": False}
 
 
+def test_a_group_is_in_the_icb_of_most_of_its_people_wherever_they_live():
+    rows = [("A", AREA[0], 5), ("B", AREA[0], 3), ("B", "W01000001", 4)]
+    members = membership({"A": "P1", "B": "P2"}, icb={"A": "QAA", "B": "QBB"})
+    both = na.Catchment.from_registrations(frame(rows), members).regroup(pd.Series({"A": "x", "B": "x"}))
+    assert both.teams.at["x", "icb"] == "QBB"
+
+
 # Groups of areas
 
 
