@@ -313,6 +313,21 @@ def test_a_practice_may_have_the_code_of_an_area(method):
     assert entries(of, of.resident_share) == {(CODES[1], CODES[0]): 1, (CODES[0], "B"): 1}
 
 
+@every_method
+@law(crowds(), st.floats(1, 90), examples=10)
+def test_a_rate_that_is_the_same_everywhere_is_so_in_every_area(method, crowd, rate):
+    of = drawn(crowd, **method)
+    np.testing.assert_allclose(of.average_to_areas(pd.Series(rate, index=of.teams.index)), rate, rtol=1e-12)
+
+
+def test_an_area_of_two_teams_has_the_mean_of_both():
+    of = one_area(("P1", 6), ("P2", 4), name="threshold")
+    assert of.average_to_areas(pd.Series({"P1": 10.0, "P2": 20.0, "unassigned": 0})).tolist() == [15]
+    assert of.with_method("proportional").average_to_areas(pd.Series({"P1": 10.0, "P2": 20.0})).tolist() == [
+        14
+    ]
+
+
 # What is refused
 
 
