@@ -234,6 +234,7 @@ class Catchment:
         # The flows are the same ones; what comes or goes is the last group, which has none of them.
         own, shape = self.flows, (len(self.areas), len(teams))
         vars(made)["flows"] = sparse.csr_array((own.data, own.indices, own.indptr), shape=shape)
+        vars(made)["size_of_area"] = self.size_of_area
         return made
 
     def _strata(
@@ -413,7 +414,10 @@ class Catchment:
         """
         table = pd.DataFrame(index=self.teams.index)
         if self.unit == "patients" or self.residents is not None:
-            table["inside"] = flow.total_by_column(flow.scale_rows(self.resident_share, self.size_of_area))
+            whole = self.method.by_whole_areas  # else each patient counts once, to the last digit
+            table["inside"] = (
+                self.resident_share.T @ self.size_of_area if whole else flow.total_by_column(self.flows)
+            )
             table["outside"] = self._outside_by_team
             table["registered"] = table["inside"] + table["outside"]
         if residents is not None:

@@ -52,13 +52,14 @@ def classify(codes: Iterable[object]) -> npt.NDArray[np.str_]:
     pseudo-codes of the registration files under their own names; a code of none of these kinds is "unknown".
     One group per code, in the order given.
     """
-    position, distinct = pd.factorize(pd.Series(codes), use_na_sentinel=False)
+    codes = pd.Series(codes)
     # Nearly all codes are English: only the others are looked at one by one.
-    other = ~is_english(distinct)
-    names = [_group(code) for code in distinct[other]]
-    group = np.full(len(distinct), ENGLAND, dtype=np.array([ENGLAND, *names]).dtype)
-    group[other] = names
-    return group[position]
+    other = ~is_english(codes)
+    position, distinct = pd.factorize(codes[other], use_na_sentinel=False)
+    names = np.array([ENGLAND, *map(_group, distinct)], dtype=np.str_)
+    group = np.full(len(codes), ENGLAND, dtype=names.dtype)
+    group[other] = names[1:][position]
+    return group
 
 
 def is_english(codes: Iterable[object]) -> npt.NDArray[np.bool_]:

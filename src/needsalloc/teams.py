@@ -73,17 +73,15 @@ def labelled(
     of_icb, icbs = pd.factorize(np.asarray(icb), sort=True)
     main = flow.value_of_most(team, of_icb, size)
     there = of_icb == main[team]
-    table = pd.DataFrame(
-        {
-            "icb": icbs[main],
-            "icb_name": _of_most(team[there], np.asarray(icb_name)[there], size[there]),
-            "team_name": _of_most(team, name, size),
-            "is_team": ~np.isin(teams, NO_TEAM),
-        },
-        index=pd.Index(teams, name="team", dtype="str"),
-    ).astype({"icb": "str", "icb_name": "str", "team_name": "str"})
-    table.loc[~table["is_team"], ["icb", "icb_name"]] = ""
-    return team, table
+    index = pd.Index(teams, name="team", dtype="str")
+    is_team = ~index.isin(NO_TEAM)
+    icb_names = _of_most(team[there], np.asarray(icb_name)[there], size[there])
+    columns = {
+        "icb": np.where(is_team, icbs[main], ""),
+        "icb_name": np.where(is_team, icb_names, ""),
+        "team_name": _of_most(team, name, size),
+    }
+    return team, pd.DataFrame(columns, index, dtype="str").assign(is_team=is_team)
 
 
 def _of_most(team: np.ndarray, text: pd.Series | pd.Index | np.ndarray, size: np.ndarray) -> np.ndarray:
