@@ -13,9 +13,9 @@ also reads the three columns and the map from the published files in its own qui
 from files. Residents by area are given to all. Two threads for those that use several.
 
 The others are given what takes skill: codes as numbers (categories, Categorical, ENUM), the team looked up
-once for a practice, sums before joins, no step of Python over rows. pandas is there twice: so, and as a careful
-analyst writes it who leaves codes as text. Ours does more than they do: it checks
-every value and code, and keeps patients outside England by group and practices by name.
+once for a practice, sums before joins, no step of Python over rows. pandas is there twice: so, and as a
+careful analyst writes it who leaves codes as text. Ours does more than they do: it checks every value and
+code, and keeps patients outside England by group and practices by name.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import pytest
 
 import needsalloc as na
 from needsalloc import errors, reference
-from needsalloc.teams import practices_in
 from needsalloc.plan import Plan, read_plan
 from needsalloc.run import Result, run_plan
+from needsalloc.teams import practices_in
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PATIENTS, ENGLISH, WELSH, NOWHERE = 62_581_556, 62_544_470, 13_769, 23_317

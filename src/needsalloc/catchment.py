@@ -528,7 +528,8 @@ class Catchment:
     def average_to_areas(self, rates: _Values) -> _Values:
         """The mean of a rate by team over the people of each area, by resident share.
 
-        rates: index team; the groups that are no team need a rate too, where people are in them.
+        rates: index team; the groups that are no team need a rate too, where people are in them. The teams
+            of an area that the method gives to several weigh the same.
 
         Raises UnknownCodeError or InvalidValueError.
         """
@@ -588,11 +589,11 @@ class Catchment:
         """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`.
 
         `registered` are the people that the method gives the team in that area; for a proportional catchment
-        those who are registered with it.
+        those who are registered with it. On a catchment `with_residents` they are `resident`.
         """
         frame = self._by_flow(self.served, np.ones(self.served.nnz, dtype=np.bool_))
         return frame.assign(
-            registered=self.served.data,
+            **{"resident" if self.unit == "residents" else "registered": self.served.data},
             resident_share=self.resident_share.data,
             patient_share=self.patient_share.data,
         )

@@ -93,6 +93,8 @@ def method(name: str, share: float | None = None, residual: str | None = None) -
     if name in _SHARES:
         low, high, usual = _SHARES[name]
         share = usual if share is None else share
+        if isinstance(share, bool) or not isinstance(share, (int, float)):
+            raise InvalidValueError(f"The share of the method {name!r} is {share!r}, which is no number.")
         if not (low < share <= high or share == low > 0):
             raise InvalidValueError(
                 f"The share of the method {name!r} is {share}, not {_range(low, high)}. "
