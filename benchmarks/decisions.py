@@ -17,11 +17,12 @@ from scipy import sparse
 from scipy.special import expit
 
 import needsalloc as na
-from needsalloc import gradients
+from needsalloc import gradients, strata
 from needsalloc.kernels import prevalence, rank, shares
 
 FORMULA = "district-nursing/liverpool-2024"
 TOTALS = range(1_801, 2_101)
+TRIED_ROUNDS = (20, 50, 100)
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     base_and_people(use)
     webster(na.need_index(use))
     part_of_england(folder)
+    catchment_methods(folder, people.catchment)
 
 
 def need_on_flows(use: na.ExpectedUse) -> None:
@@ -178,6 +180,69 @@ def part_of_england(folder: Path) -> None:
     print(f"  {len(lists):,} areas with {people.residents.sum():,.0f} residents, {lists.sum():,.0f} patients")
     counted = (people.residents_per_patient * lists).sum()
     print(f"  {(lists < people.residents / 2).sum():,} areas below half; residents shared out {counted:,.0f}")
+
+
+def catchment_methods(folder: Path, catchment: na.Catchment) -> None:
+    """Five methods on England, and what rounds of raking change in the estimated one."""
+    data = folder / "england-2023"
+    population = na.read_population(data / "population20_lsoa11.csv.gz")
+    score = na.read_deprivation(data / "imd2019_lsoa11.csv.gz")["imd_score"]
+    compared = na.compare_methods(catchment, population, score, lists=_lists(folder))
+    print(f"\nMethods of catchments: {catchment}")
+    for name, method in compared.summary.iterrows():
+        print(
+            f"  {name:20} correlation with lists {method['correlation']:.3f}; median difference "
+            f"{method['usual_difference']:.1%}, largest {method['largest_difference']:,.0%}; counted twice "
+            f"{method['counted_twice']:,.0f}, of none {method['of_none']:,.0f}; "
+            f"{method['areas_shared']:,.0f} areas shared, {method['areas_of_none']:,.0f} of none, "
+            f"{method['ties']:.0f} tied"
+        )
+    _largest_by_method(compared.table)
+    _rounds_of_raking(catchment, population, _lists(folder))
+
+
+def _largest_by_method(table: pd.DataFrame) -> None:
+    """The team that each method moves most, and how far it moves teams' ages and deprivation."""
+    teams = table[table["is_team"]]
+    first = teams["resident"] - teams["resident_difference"]
+    relative = teams["resident_difference"] / first
+    for name, moved in relative.groupby(level="method", sort=False):
+        if moved.abs().max() > 0:
+            most, of_method = moved.abs().idxmax(), teams.loc[name]
+            age = of_method["mean_age_difference"].abs()
+            score = of_method["imd_score_difference"].abs()
+            print(
+                f"  {name:20} most: {teams.loc[most, 'team_name']}, {first[most]:,.0f} to "
+                f"{teams.loc[most, 'resident']:,.0f} in {teams.loc[most, 'areas']:,} areas; mean age by {age.median():.2f} (median), "
+                f"{age.max():.1f} (most); score by {score.median():.2f}, {score.max():.1f}; "
+                f"{(moved > 2).sum()} more than treble"
+            )
+
+
+def _rounds_of_raking(catchment: na.Catchment, population: pd.DataFrame, lists: pd.DataFrame) -> None:
+    """Gaps left by more or fewer rounds, and how far the teams' mean ages move with them."""
+    ages = population.columns.to_numpy(np.float64) + 0.5
+    proper = catchment.teams["is_team"]
+    usual, found = strata.ROUNDS, {}
+    for rounds in TRIED_ROUNDS:
+        strata.ROUNDS = rounds
+        drawn = catchment.with_method("stratified", lists=lists, population=population)
+        by_age = drawn.apportion(population)[proper]
+        found[rounds] = by_age @ ages / by_age.sum(axis=1)
+        gap = drawn.strata.gap
+        left = ", ".join(
+            f"{margin} {gap.loc[margin, 'misplaced']:.2%} misplaced, {gap.loc[margin, 'largest']:.0%} at most"
+            for margin in ("areas", "practices")
+        )
+        print(f"  {drawn.strata.rounds} rounds: {left}")
+    strata.ROUNDS = usual
+    for note in drawn.strata.notes:
+        if note.kind == "gap":
+            print(f"  {note.what} ({note.why})")
+    for rounds in (rounds for rounds in TRIED_ROUNDS if rounds != usual):
+        moved = (found[rounds] - found[usual]).abs()
+        median, most = moved.median(), moved.max()
+        print(f"  mean age, {rounds} rounds against {usual}: median {median:.3f}, most {most:.2f}")
 
 
 def _england(folder: Path) -> na.People:
