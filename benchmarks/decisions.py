@@ -214,8 +214,8 @@ def _largest_by_method(table: pd.DataFrame) -> None:
             print(
                 f"  {name:20} most: {teams.loc[most, 'team_name']}, {first[most]:,.0f} to "
                 f"{teams.loc[most, 'resident']:,.0f} in {teams.loc[most, 'areas']:,} areas; "
-                f"mean age by {age.median():.2f} (median), {age.max():.1f} (most); score by {score.median():.2f}, {score.max():.1f}; "
-                f"{(moved > 2).sum()} more than treble"
+                f"mean age by {age.median():.2f} (median), {age.max():.1f} (most); "
+                f"score by {score.median():.2f}, {score.max():.1f}; {(moved > 2).sum()} more than treble"
             )
 
 
