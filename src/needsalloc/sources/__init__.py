@@ -10,6 +10,7 @@ from needsalloc.sources.lookup import read_area_lookup
 from needsalloc.sources.membership import NO_PCN, NO_PCN_NAME, read_membership
 from needsalloc.sources.population import first_age, read_population
 from needsalloc.sources.registrations import read_registrations
+from needsalloc.sources.weighted_populations import read_places, read_weighted_populations
 
 __all__ = [
     "NO_PCN",
@@ -22,7 +23,9 @@ __all__ = [
     "read_deprivation",
     "read_lists",
     "read_membership",
+    "read_places",
     "read_population",
     "read_registrations",
+    "read_weighted_populations",
     "write_template",
 ]

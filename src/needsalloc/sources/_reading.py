@@ -44,6 +44,7 @@ _WHOLE_LINE = re.compile(_LINE.pattern + rb"(?=[\r\n])")
 # Enough of each published header to tell a user which file was given in place of another.
 _SIGNATURES = (
     ({"LSOA_CODE", "NUMBER_OF_PATIENTS"}, "patients by practice and LSOA", "read_registrations"),
+    ({"PRACTICE_CODE", "CS_WP"}, "practice weighted populations", "read_weighted_populations"),
     ({"PRACTICE_CODE", "PCN_CODE", "PRACTICE_POSTCODE"}, "the map of practices to PCNs", "read_membership"),
     ({"PRACTICE_CODE", "GROUP_CODE", "REGISTER"}, "QOF registers", "read_conditions"),
     ({"ORG_CODE", "SEX", "AGE"}, "practice lists by single year of age", "read_lists"),
