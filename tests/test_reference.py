@@ -196,8 +196,78 @@ def check_calibration() -> None:
     assert (table["contacts"] / table["listed_adults"]).tolist() == pytest.approx([0.67] * 2, abs=5e-3)
 
 
+def check_workload_2007() -> None:
+    table = frame("general-practice-workload-2007", "term")
+    ages = table[table["sex"] != ""]
+    # Typed anew from the second of the deposited scripts: men, then women, by age.
+    men = [2.354, 1.000, 0.913, 1.373, 2.531, 3.254, 3.193]
+    women = [2.241, 1.030, 1.885, 2.115, 2.820, 3.301, 3.090]
+    assert ages.groupby("sex", sort=False)["value"].agg(list).to_dict() == {"male": men, "female": women}
+    assert table.loc["health_score", "value"] == 1.054
+    # The weights are relative to boys of 5 to 14, and the bands of both sexes are those of the review.
+    assert list(ages.index[ages["value"] == 1]) == ["male_5_14"]
+    bands = ages.groupby("sex")["first_age"].agg(list)
+    assert bands["male"] == bands["female"] == [0, 5, 15, 45, 65, 75, 85]
+
+
+def check_care_need_weights() -> None:
+    weight = frame("care-need-index-weights", "variable")["weight"]
+    printed = frame("care-need-index-examples", "item")
+    # SCB prints 22 709 and 7 869: the sums without their decimals.
+    sums = printed.loc[weight.index, ["unit_1", "unit_2"]].T @ weight
+    assert sums.to_numpy() == pytest.approx([22_709.42, 7_869.74], abs=1e-6)
+    assert np.floor(sums).tolist() == printed.loc["index", ["unit_1", "unit_2"]].tolist()
+
+
+def check_care_need_examples() -> None:
+    unit = frame("care-need-index-examples", "item")[["unit_1", "unit_2"]]
+    per_head = unit.loc["index"] / unit.loc["population"]
+    half = 0.00005
+    low = (per_head / (unit.loc["relative_to_sweden"] + half)).max()
+    high = ((unit.loc["index"] + 1) / unit.loc["population"] / (unit.loc["relative_to_sweden"] - half)).min()
+    # One national mean fits both units, as far as the printed decimals can show.
+    assert 2.476 < low < high < 2.4765
+    # The region of Västra Götaland paid extra above 2.5 per listed person in 2016: a little over the mean.
+    assert high < 2.5
+
+
+def check_primary_medical_care() -> None:
+    # Columns "Primary Medical Care WP", "Health Ineq WP" and "Final PMC WP" of three practices as published:
+    # two of 2023/24 and the last of 2025/26, whose need per head is the highest of all.
+    printed = [
+        ("2023/24", 4589.7814283189, 9073.4010592901, 5262.3243729646),
+        ("2023/24", 20084.7360404229, 31717.4235272405, 21829.6391634456),
+        ("2025/26", 147.1153788, 0.085282729, 125.0608643),
+    ]
+    table = reference.read("nhse-primary-medical-care").frame
+    share = table.pivot_table(index="edition", columns="component", values="share")
+    assert share.sum(axis=1).to_numpy() == pytest.approx(1)
+    for edition, need, inequalities, final in printed:
+        of = share.loc[edition]
+        mixed = of["primary_medical_care"] * need + of["health_inequalities"] * inequalities
+        assert mixed == pytest.approx(final, abs=1e-5)
+
+
+def check_core_shares() -> None:
+    table = reference.read("nhse-core-shares").frame
+    share = table.pivot_table(index="edition", columns="component", values="share")
+    inequalities = share.pop("health_inequalities")
+    after = share.index == "2025/26"
+    total = share.sum(axis=1) + np.where(after, inequalities, 0)
+    assert total.to_numpy() == pytest.approx(1, abs=2e-4)
+    # Pounds per head in the workbook of 2018/19: hospital and community services, and prescribing.
+    block = {"prescribing": 151.26, "others": 1110.70}
+    of = share.loc["2018/19"]
+    assert of["prescribing"] == pytest.approx(block["prescribing"] / sum(block.values()), abs=5e-5)
+    # There the index for inequalities has 111.07 and 15.126 pounds per head: the same part of either block.
+    assert inequalities["2018/19"] == pytest.approx(111.07 / block["others"])
+    assert inequalities["2018/19"] == pytest.approx(15.126 / block["prescribing"])
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "age-gradients": check_age_gradients,
+    "care-need-index-examples": check_care_need_examples,
+    "care-need-index-weights": check_care_need_weights,
     "filipe-2024-alignment": check_alignment,
     "filipe-2024-count-as-printed": check_count_as_printed,
     "filipe-2024-count-realigned": check_count_realigned,
@@ -205,8 +275,11 @@ CHECKS: dict[str, Callable[[], None]] = {
     "filipe-2024-table1": check_table1,
     "filipe-2024-use-rates": check_use_rates,
     "filipe-2024-zero": check_zero,
+    "general-practice-workload-2007": check_workload_2007,
     "liverpool-calibration": check_calibration,
     "lsoa-changes-2011-2021": check_lsoa_changes,
+    "nhse-core-shares": check_core_shares,
+    "nhse-primary-medical-care": check_primary_medical_care,
     "open-data-concordance": check_concordance,
 }
 
