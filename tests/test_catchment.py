@@ -199,3 +199,21 @@ def test_areas_of_two_vintages_are_refused():
 def test_its_sentence_counts_areas_and_teams(world):
     of = catchment(world)
     assert f"{len(of.areas):,} LSOAs (2021) → {of.teams['is_team'].sum():,} teams" in repr(of)
+
+
+def test_in_a_notebook_it_is_a_sentence_and_its_teams():
+    of = na.Catchment.from_registrations(registrations(HOME), IN_MAP)
+    shown = of._repr_html_()
+    assert "2 LSOAs (2021) → 1 teams, 10 patients" in shown
+    assert "&lt;Catchment" not in shown
+    assert "<td>10</td>" in shown
+
+
+def test_what_is_no_number_for_each_area_is_refused():
+    of = na.Catchment.from_registrations(registrations(HOME), IN_MAP)
+    table = by_area(np.ones(AREAS)).to_frame().loc[of.areas].assign(more=1.0)
+    for wrong in (lambda: of.with_residents(table), lambda: na.coverage_by_area(of, table)):
+        with pytest.raises(errors.InvalidValueError, match="The residents are a table of 2 columns"):
+            wrong()
+    with pytest.raises(errors.InvalidValueError, match="must be a pandas Series by code, not a method"):
+        na.people_served(of, of.team_of_area, "both")

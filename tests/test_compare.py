@@ -65,7 +65,7 @@ def test_everybody_is_served_counted_twice_or_named(world):
     of = na.Catchment.from_registrations(*world)
     summary = compared(of).summary
     everybody = ENGLAND.population.loc[of.areas].to_numpy().sum()
-    np.testing.assert_allclose(summary["served"] + summary["of_none"], everybody)
+    np.testing.assert_allclose(summary["served_once_or_more"] + summary["of_none"], everybody)
     np.testing.assert_allclose(summary["resident"], everybody + summary["counted_twice"], atol=1e-6)
     assert summary.loc[["proportional", "first past the post"], "counted_twice"].abs().max() < 1e-6
 

@@ -76,7 +76,7 @@ def test_areas_of_two_vintages_do_not_meet():
             right_name="deprivation",
         )
     message = str(refused.value)
-    assert "registrations has areas of 2021 (lsoa21), deprivation of 2011 (lsoa11)" in message
+    assert "registrations and deprivation are of two censuses, 2021 (lsoa21) and 2011 (lsoa11)" in message
     assert "2 of 7 codes do not match (E01033769, E01033770)" in message
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import needsalloc as na
 from needsalloc import errors
-from needsalloc.belonging import living_outside, own_icb_assignment, served
+from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.outliers import SCREENS, outliers
 from needsalloc.quality import coverage_by_area, deprivation_fifth, overlap
 from small_worlds import CODES, PRACTICES, catchment, law, membership, registrations, worlds
@@ -231,16 +231,16 @@ def test_all_of_an_icb_is_in_one_row_of_its_assignment(world):
 
 def test_served_in_a_small_world(small):
     areas, residents = pd.Series({A: "T1", B: "T2", C: "T2"}), people(120, 90, 5)
-    found = served(small, areas, pd.Series({"T1": "both", "T2": "residents"}), residents=residents)
+    found = people_served(small, areas, pd.Series({"T1": "both", "T2": "residents"}), residents=residents)
     assert found.table.loc["Everybody"].tolist() == [0, 220, 10, 230]
     assert found.table.loc["resident, on no list"].tolist() == [0, 20, 0, 20]
     assert found.teams.loc["T1"].tolist() == ["both", 15, 60, 60, 135, 10]
     assert found.teams.loc["T2"].tolist() == ["residents", 0, 105, 0, 105, 10]
-    found = served(small, areas, pd.Series({"T1": "both", "T2": "registered"}), residents=residents)
+    found = people_served(small, areas, pd.Series({"T1": "both", "T2": "registered"}), residents=residents)
     assert found.table.loc["Everybody"].tolist() == [60, 130, 40, 230]
     assert found.areas.loc[A].tolist() == [0, 80, 40]
     assert "40 have two and 60 none" in repr(found)
-    assert "not known" in repr(served(small, areas, "both"))
+    assert "not known" in repr(people_served(small, areas, "both"))
 
 
 @law(
@@ -254,7 +254,7 @@ def test_served_counts_everybody_once(world, words, numbers):
     areas = of.team_of_area()
     if not of.teams["is_team"].any():
         return
-    found = served(of, areas, serves, residents=residents)
+    found = people_served(of, areas, serves, residents=residents)
     expected = {0: 0.0, 1: 0.0, 2: 0.0}
     by_team = dict.fromkeys(of.teams.index[of.teams["is_team"]], 0.0)
     for code, team, patients in of.to_frame()[["lsoa21", "team", "registered"]].itertuples(index=False):
@@ -294,7 +294,7 @@ def test_served_counts_everybody_once(world, words, numbers):
 )
 def test_teams_must_say_whom_they_serve(small, serves, message):
     with pytest.raises(errors.NeedsallocError, match=message):
-        served(small, small.team_of_area(), serves)
+        people_served(small, small.team_of_area(), serves)
 
 
 # Outliers

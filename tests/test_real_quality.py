@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import needsalloc as na
-from needsalloc.belonging import living_outside, own_icb_assignment, served
+from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.outliers import Outliers, outliers
 from needsalloc.quality import Overlap, coverage_by_area, deprivation_fifth, overlap
 
@@ -201,7 +201,7 @@ def test_staffordshires_own_lists_against_all_englands(england):
 
 def test_a_quarter_of_england_has_two_teams_if_every_pcn_serves_its_list_and_its_areas(england, found):
     residents = england.population.sum(axis=1)
-    who = served(england.catchment, england.catchment.team_of_area(), "both", residents=residents)
+    who = people_served(england.catchment, england.catchment.team_of_area(), "both", residents=residents)
     everybody = who.table.loc["Everybody"]
     lists = england.catchment.registered_by_area
     beyond = (residents - lists).clip(lower=0).sum()

@@ -110,7 +110,7 @@ def test_an_area_that_has_nobody_in_any_part_is_refused_if_there_is_something_to
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        ({"values": PEOPLE_21}, VintageError, "on areas of lsoa21 already"),
+        ({"values": PEOPLE_21}, VintageError, "on areas of 2021 .lsoa21. already"),
         ({"values": PEOPLE_21.rename_axis(None)}, VintageError, f"6 of 7 areas of the values .*: {B1}"),
         ({"values": series([A, "NO2011"], [1, 2])}, UnknownCodeError, "1 of 2 .* not in the lookup: NO2011"),
         ({"values": PEOPLE_11.drop(D)}, UnknownCodeError, rf"in part only \({CD}\): they lack {D}"),
@@ -141,7 +141,7 @@ def test_registrations_are_refused_as_counts_are():
     frame = registrations([("P1", A, 1.0), ("P1", "E01999999", 2)])
     with pytest.raises(UnknownCodeError, match="1 of 2 areas of the values are not in the lookup: E01999999"):
         carry_registrations(frame, LOOKUP, to="lsoa21", people=PEOPLE_21)
-    with pytest.raises(VintageError, match="on areas of lsoa11 already"):
+    with pytest.raises(VintageError, match="on areas of 2011 .lsoa11. already"):
         carry_registrations(frame, LOOKUP, to="lsoa11", people=PEOPLE_11)
     with pytest.raises(
         InvalidValueError, match=r"1 rows of registrations have no number of patients, .* practices P1"

@@ -7,7 +7,7 @@ catchment, put the people together, apply a need formula, share out posts, look 
 from needsalloc import reference, synthetic
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
-from needsalloc.belonging import living_outside, own_icb_assignment, served
+from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.catchment import Catchment
 from needsalloc.cohort import synthetic_cohort
 from needsalloc.compare import MethodComparison, compare_methods
@@ -16,7 +16,7 @@ from needsalloc.index import NeedIndex, need_index
 from needsalloc.need import NeedFormula
 from needsalloc.outliers import outliers
 from needsalloc.people import People, build_people
-from needsalloc.quality import coverage_by_area, overlap
+from needsalloc.quality import coverage_by_area, deprivation_fifth, overlap
 from needsalloc.releases import ReleaseComparison, compare_releases
 from needsalloc.sources import (
     read_area_lookup,
@@ -56,11 +56,13 @@ __all__ = [
     "compare_methods",
     "compare_releases",
     "coverage_by_area",
+    "deprivation_fifth",
     "living_outside",
     "need_index",
     "outliers",
     "overlap",
     "own_icb_assignment",
+    "people_served",
     "read_area_lookup",
     "read_boundaries",
     "read_conditions",
@@ -71,7 +73,6 @@ __all__ = [
     "read_population",
     "read_registrations",
     "reference",
-    "served",
     "synthetic",
     "synthetic_cohort",
     "write_template",

@@ -51,8 +51,8 @@ def by_area(values: Values, areas: pd.Index, what: str, *, cover: bool) -> NDArr
         if len(lost):
             raise UnknownCodeError(
                 f"{len(lost):,} areas of {what} have people but no registered patient in this "
-                f"catchment: {first_few(lost)}. Check the LSOA vintage (this catchment is "
-                f"{areas.name}), or leave them out."
+                f"catchment: {first_few(lost)}. They would be lost. If the lists are of a part of England, "
+                "leave them out by name: values.loc[catchment.areas]."
             )
     _refuse_gaps(found, areas, what, "areas")
     return found
@@ -107,6 +107,19 @@ def any_of_row(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(mask.any(axis=1)) if mask.ndim > 1 else mask
 
 
+def check_series(values: object, what: str) -> None:
+    """Raise InvalidValueError for what is not one number for each code."""
+    if isinstance(values, pd.DataFrame):
+        raise InvalidValueError(
+            f"{what[:1].upper()}{what[1:]} are a table of {values.shape[1]:,} columns. Give one number for "
+            "each code: a column of it, or the ages added up by .sum(axis=1)."
+        )
+    if not isinstance(values, pd.Series):
+        raise InvalidValueError(
+            f"{what[:1].upper()}{what[1:]} must be a pandas Series by code, not a {type(values).__name__}."
+        )
+
+
 def _are(names: list[str], one: str, several: str) -> str:
     return f"is {one}" if len(names) == 1 else f"are {several}"
 
@@ -153,4 +166,4 @@ def _refuse_gaps(found: NDArray[np.float64], labels: pd.Index, what: str, noun: 
         )
 
 
-__all__ = ["any_of_row", "by_area", "by_team", "numbers", "refuse_counts", "refuse_rates"]
+__all__ = ["any_of_row", "by_area", "by_team", "check_series", "numbers", "refuse_counts", "refuse_rates"]

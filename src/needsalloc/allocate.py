@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import AllocationError, InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import shares
 
@@ -74,7 +75,7 @@ class Allocation:
         return sentence + ">"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.table.to_html(max_rows=14)
+        return sentence_and_table(self, self.table)
 
 
 def allocate(

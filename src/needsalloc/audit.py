@@ -16,6 +16,7 @@ from scipy import sparse
 
 from needsalloc.allocate import Allocation
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.index import NeedIndex, adults_on_flows
 from needsalloc.kernels import flow, rank
@@ -55,7 +56,7 @@ class EquityAudit:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.table.to_html(index=False)
+        return sentence_and_table(self, self.table)
 
 
 def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:

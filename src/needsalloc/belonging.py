@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from needsalloc.alignment import check_series
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import assign, rank
 from needsalloc.quality import check_counted, chosen_team, labels_by_area, owners, ratio, team_codes
@@ -52,7 +54,7 @@ class LivingOutside:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.groups.to_html(max_rows=12)
+        return sentence_and_table(self, self.groups)
 
 
 def living_outside(
@@ -76,8 +78,8 @@ def living_outside(
     ours = ours.astype(object).where(ours.notna() & (ours != ""), NO_GROUP)
     if not ours.isin(home).any():
         raise UnknownCodeError(
-            f"No practice belongs to a group that areas have: practices to {first_few(pd.unique(ours))}, "
-            f"areas to {first_few(pd.unique(home))}. Give both in the same codes (an ODS code such as QHM, "
+            "No practice belongs to a group that areas have: practices to "
+            f"{first_few(pd.unique(ours[ours != NO_GROUP]))}, areas to {first_few(pd.unique(home))}. Give both in the same codes (an ODS code such as QHM, "
             "not E54…)."
         )
     groups = pd.Index(pd.unique(pd.concat([area_group.astype(object), ours]))).sort_values()
@@ -157,7 +159,7 @@ class OwnIcbAssignment:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.summary.to_html()
+        return sentence_and_table(self, self.summary)
 
 
 def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIcbAssignment:
@@ -170,7 +172,11 @@ def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIc
     """
     ours = ((catchment.teams["icb"] == icb) & catchment.teams["is_team"]).to_numpy()
     if not ours.any():
-        raise UnknownCodeError(f"No team belongs to the ICB {icb!r}. Give the code of an ICB in the map.")
+        known = sorted(set(catchment.teams["icb"]) - {""})
+        raise UnknownCodeError(
+            f"No team belongs to the ICB {icb!r}; there are {len(known):,}: {first_few(known, 50)}. Write the "
+            "code as the map does (an ODS code such as QHM, not E54…)."
+        )
     area_home = labels_by_area(catchment.areas, home.to_frame("home"), "the homes of areas")["home"]
     flows = catchment.flows
     alone = chosen_team(flows, assign.first_past_the_post(flows, ours))
@@ -203,7 +209,7 @@ SERVES = ("registered", "residents", "both")
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
+class PeopleServed:
     """Everybody by the number of teams that answer for them.
 
     Attributes
@@ -230,21 +236,21 @@ class Served:
         total = self.table.loc["Everybody"]
         unlisted = "" if self.residents_known else "; residents on no list are not known"
         return (
-            f"<Served: of {total['all']:,.0f} people {total['one_team']:,.0f} have one team, "
+            f"<PeopleServed: of {total['all']:,.0f} people {total['one_team']:,.0f} have one team, "
             f"{total['two_teams']:,.0f} have two and {total['no_team']:,.0f} none{unlisted}>"
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.table.to_html()
+        return sentence_and_table(self, self.table)
 
 
-def served(
+def people_served(
     catchment: Catchment,
     areas: pd.Series,
     serves: str | pd.Series,
     *,
     residents: pd.Series | None = None,
-) -> Served:
+) -> PeopleServed:
     """Count people served by no team, one team and two, when teams answer for lists, for areas or for both.
 
     areas: area -> team, the whole areas whose residents a team answers for (`team_of_area()`); an area that
@@ -275,6 +281,7 @@ def served(
     outside = catchment.registered_by_team["outside"].to_numpy()
     unlisted = np.zeros(len(catchment.areas))
     if residents is not None:
+        check_series(residents, "the residents")
         known = catchment.aligned(residents, "the residents", cover=False)
         unlisted = np.maximum(known - catchment.size_of_area, 0.0)
     parts = {
@@ -293,7 +300,7 @@ def served(
     by_team["as_registered"] += np.where(by_list, outside, 0.0)
     by_team["as_resident"] += rank.group_sums(owner[placed], len(catchment.teams), unlisted[placed])
     by_team.insert(4, "people", by_team[["as_registered", "as_resident", "both"]].sum(axis=1))
-    return Served(
+    return PeopleServed(
         table.assign(all=table.sum(axis=1)),
         by_team[is_team],
         pd.DataFrame(by_area, index=catchment.areas, columns=["no_team", "one_team", "two_teams"]),
@@ -350,4 +357,11 @@ def _words(teams: pd.Index, serves: str | pd.Series) -> pd.Series:
     return words.reindex(teams)
 
 
-__all__ = ["LivingOutside", "OwnIcbAssignment", "Served", "living_outside", "own_icb_assignment", "served"]
+__all__ = [
+    "LivingOutside",
+    "OwnIcbAssignment",
+    "PeopleServed",
+    "living_outside",
+    "own_icb_assignment",
+    "people_served",
+]

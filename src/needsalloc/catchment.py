@@ -23,6 +23,7 @@ from scipy import sparse
 from needsalloc import alignment, grouping
 from needsalloc import strata as of_strata
 from needsalloc import teams as of_teams
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
 from needsalloc.kernels import assign, flow
@@ -271,6 +272,7 @@ class Catchment:
         Raises as `apportion`, and InvalidValueError if there is nobody, or with shares alone nobody in an
         area.
         """
+        alignment.check_series(residents, "the residents")
         people = self.aligned(residents, str(residents.name or "the residents"))
         alone = self.unit == "shares"
         nobody = self.areas[people <= 0]
@@ -405,13 +407,15 @@ class Catchment:
         table = pd.DataFrame({"inside": inside, "outside": outside}, index=self.teams.index)
         return table.assign(registered=table["inside"] + table["outside"])
 
-    def populations(self, residents: pd.Series | None = None) -> pd.DataFrame:
+    def populations(self, residents: pd.Series | pd.DataFrame | None = None) -> pd.DataFrame:
         """Index `team`: its people by the method, on the registered and on the resident base side by side.
 
         `registered` (patients `inside` areas and `outside` them), and `resident` if there are residents,
         given here or by `with_residents`. By whole areas a team has everybody registered who lives in its
         areas, and who lives outside has no team.
         """
+        if residents is None:
+            self._refuse_shares_alone()
         table = pd.DataFrame(index=self.teams.index)
         if self.unit == "patients" or self.residents is not None:
             whole = self.method.by_whole_areas  # else each patient counts once, to the last digit
@@ -421,7 +425,8 @@ class Catchment:
             table["outside"] = self._outside_by_team
             table["registered"] = table["inside"] + table["outside"]
         if residents is not None:
-            table["resident"] = self.apportion(residents)
+            by_age = residents.to_frame("residents") if isinstance(residents, pd.Series) else residents
+            table["resident"] = self.apportion(by_age).sum(axis=1)
         elif self.unit == "residents":
             table["resident"] = flow.total_by_column(self.served)
         return table
@@ -572,7 +577,15 @@ class Catchment:
         ax: Axes | None = None,
         title: str | None = None,
     ) -> Axes:
-        """A still map of the teams, or of `values` by team or area, with a caption (`maps.plot`)."""
+        """A still map, with a caption that says how far to trust it (matplotlib; `needsalloc.maps.plot`).
+
+        boundaries: polygons by area (`read_boundaries`). values: a figure by team or by area, in five
+            classes; without it the teams, each in a colour that its neighbours do not have. Returns the
+            axes `ax`.
+
+        For one ICB, draw the catchment of its practices' lists alone: areas of fewer than 100 people stay
+        out.
+        """
         from needsalloc import maps
 
         return maps.plot(self, boundaries, values=values, ax=ax, title=title)
@@ -611,8 +624,8 @@ class Catchment:
     def _refuse_shares_alone(self) -> None:
         if self.unit == "shares":
             raise InvalidValueError(
-                "This catchment was made from shares, which count nobody, so there is nobody to take a mean "
-                "over. Give it people first: catchment.with_residents(people by area)."
+                "This catchment was made from shares, which count nobody: there is nobody to count or to take "
+                "a mean over. Give it people first: catchment.with_residents(people by area)."
             )
 
     def coverage(self, teams: pd.Index | None = None) -> pd.DataFrame:
@@ -621,6 +634,7 @@ class Catchment:
         The first rows, down to "All patients", add up; those after it tell the same people apart in another
         way. With `teams` the first rows are of their patients, and a last one holds all that were read.
         """
+        self._refuse_shares_alone()
         of = np.full(len(self.teams), True) if teams is None else self.teams.index.isin(teams)
         practice = of[self.team_of_practice]
         inside = self.registered[:, practice]
@@ -660,12 +674,18 @@ class Catchment:
         day = f" of {self.on.day} {self.on:%b %Y}" if self.on else ""
         areas = _AREA_NAMES.get(str(self.areas.name), f"areas ({self.areas.name})")
         how = "" if self.method == PROPORTIONAL else f" by {self.method}"
-        many = "shares alone" if self.unit == "shares" else f"{everybody / 1e6:.1f} million {self.unit}"
+        count = f"{everybody / 1e6:.1f} million" if everybody >= 1e6 else f"{everybody:,.0f}"
+        many = "shares alone" if self.unit == "shares" else f"{count} {self.unit}"
         away = f", {beyond / everybody:.2%} outside {self._these_areas}" if self.unit == "patients" else ""
         return (
             f"<Catchment{day}: {len(self.areas):,} {areas} → {named:,} teams{how}, {many}; "
             f"{without / everybody:.2%} without a team{away}>"
         )
+
+    def _repr_html_(self) -> str:
+        if self.unit == "shares":
+            return sentence_and_table(self, self.teams)
+        return sentence_and_table(self, self.teams[["team_name"]].join(self.populations()))
 
 
 def _named(values: pd.Series | pd.DataFrame, otherwise: str) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from needsalloc.alignment import check_series
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError
 from needsalloc.kernels import flow
 
@@ -27,13 +29,13 @@ class MethodComparison:
     Attributes
     ----------
     table:
-        A row per method and team (index `method`, `team`): `team_name`, `is_team`, `areas` (with any of its
-        people), `areas_shared` (of these, also of another team), `registered` and `resident` people,
-        `mean_age` of the residents, `imd_score` (mean over the residents), and for each of the last four
-        `…_difference` from the first method.
+        A row per method, as `catchment.method.label` names it, and team (index `method`, `team`):
+        `team_name`, `is_team`, `areas` (with any of its people), `areas_shared` (of these, also of another
+        team), `registered` and `resident` people, `mean_age` of the residents, `imd_score` (mean over the
+        residents), and for each of the last four `…_difference` from the first method.
     summary:
         A row per method: `teams` with people, `areas` of a team (mean), `areas_shared` and `areas_of_none`
-        in all, `ties`, `resident` people `served` once or more, `counted_twice` (people beyond once),
+        in all, `ties`, `resident` people `served_once_or_more`, `counted_twice` (people beyond once),
         `of_none`, `usual_difference` (median over teams of the relative difference of their residents from
         the first method, without its sign), `largest_difference`, and `correlation` of the teams' residents
         with their lists.
@@ -46,14 +48,14 @@ class MethodComparison:
         methods = self.summary.index
         teams = int(self.summary["teams"].iloc[0])
         usual = self.summary["usual_difference"].iloc[1:]
-        parts = [f"{name} {difference:.0%}" for name, difference in usual.items()]
+        parts = [f"{name} {difference:.1%}" for name, difference in usual.items()]
         return (
             f"<MethodComparison of {len(methods)} methods, {teams:,} teams: the residents of a team differ "
             f"from {methods[0]} as a rule by {', '.join(parts)}>"
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.summary.to_html(float_format="{:,.2f}".format)
+        return sentence_and_table(self, self.summary)
 
 
 def compare_methods(
@@ -76,6 +78,13 @@ def compare_methods(
     People of areas in no catchment are the team "unassigned". Raises InvalidValueError for catchments of
     other areas or practices, or a method that is there twice, and what `Catchment.apportion` raises.
     """
+    check_series(deprivation, "the scores of deprivation")
+    if not isinstance(population, pd.DataFrame):
+        raise InvalidValueError(
+            "The population must be a table with a column for each age, as read_population gives it."
+        )
+    if isinstance(others, Catchment):
+        raise InvalidValueError("Give the other catchments as a list, even if there is one.")
     if others is None:
         others = [
             catchment.with_method("first_past_the_post"),
@@ -98,7 +107,8 @@ def compare_methods(
     summary = pd.DataFrame(
         {name: _summary(one, tables[name], tables[names[0]]) for name, one in zip(names, drawn, strict=True)}
     ).T
-    return MethodComparison(table, summary.rename_axis("method"))
+    whole = ["teams", "areas_shared", "areas_of_none", "ties"]
+    return MethodComparison(table, summary.astype(dict.fromkeys(whole, np.int64)).rename_axis("method"))
 
 
 def _teams(catchment: Catchment, population: pd.DataFrame, deprivation: pd.Series) -> pd.DataFrame:
@@ -137,8 +147,9 @@ def _summary(catchment: Catchment, teams: pd.DataFrame, first: pd.DataFrame) -> 
         "areas_of_none": float((teams_of_area == 0).sum()),
         "ties": float(catchment.ties[catchment.areas.name].nunique()),
         "resident": float(teams["resident"].sum()),
-        "served": everybody - none,
-        "counted_twice": float(teams["resident"].sum()) - everybody,
+        "served_once_or_more": everybody - none,
+        # The sum of an area's shares misses 1 by a last digit.
+        "counted_twice": round(float(teams["resident"].sum()) - everybody, 6) + 0.0,
         "of_none": none,
         "usual_difference": float(difference.median()),
         "largest_difference": float(difference.max()),

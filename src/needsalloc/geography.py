@@ -132,7 +132,8 @@ def check_same_vintage(
     unmatched = ours.difference(english(right))
     if len(unmatched):
         raise VintageError(
-            f"{left_name} has areas of {_census(vintages[0])}, {right_name} of {_census(vintages[1])}: "
+            f"{left_name} and {right_name} are of two censuses, {_census(vintages[0])} and "
+            f"{_census(vintages[1])}: "
             f"{len(unmatched):,} of {len(ours):,} codes do not match ({first_few(unmatched)}). "
             "Use files of one vintage, or carry one of them over (carry_counts, carry_rates, "
             "carry_registrations) with the ONS exact-fit lookup."

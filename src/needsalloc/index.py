@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.people import People
@@ -82,7 +83,7 @@ class NeedIndex:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.teams.to_html(max_rows=12)
+        return sentence_and_table(self, self.teams)
 
 
 def need_index(

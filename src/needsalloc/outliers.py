@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import assign, flow, rank
@@ -213,7 +214,7 @@ class Outliers:
         return f"<Outliers: {said} to look at, by {len(self.screens):,} screens; nothing was removed{left}>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.screens.to_html(index=False)
+        return sentence_and_table(self, self.screens)
 
 
 def outliers(

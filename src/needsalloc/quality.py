@@ -16,7 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from needsalloc.alignment import check_series
 from needsalloc.catchment import Catchment
+from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage, is_english
 from needsalloc.kernels import assign, rank
@@ -86,7 +88,7 @@ class AreaCoverage:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.flagged.to_html(max_rows=12)
+        return sentence_and_table(self, self.flagged)
 
 
 def coverage_by_area(
@@ -112,6 +114,7 @@ def coverage_by_area(
     check_counted(catchment)
     if not 0 < below <= 1:
         raise InvalidValueError(f"Areas below {below!r} are to be flagged: write 0.5 for 50 per cent.")
+    check_series(residents, "the residents")
     residents = residents[_of_these_areas(catchment, residents.index)].astype(np.float64)
     wrong = residents.index[~(np.isfinite(residents) & (residents >= 0))]
     if len(wrong):
@@ -202,11 +205,11 @@ class Overlap:
             f"<Overlap: {areas['own'].sum() / areas['registered'].sum():.1%} of registered people are with "
             f"their area's own team (median area {areas['own_share'].median():.1%}); the median of "
             f"{len(teams):,} teams has {teams['living_inside'].median():.1%} of its patients inside its "
-            f"catchment; {int(areas['tied'].sum()):,} areas tied>"
+            f"catchment; areas tied: {int(areas['tied'].sum()):,}>"
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.__repr__()[1:-1]}</p>" + self.teams.to_html(max_rows=12)
+        return sentence_and_table(self, self.teams)
 
 
 def overlap(catchment: Catchment, own: pd.Series | None = None) -> Overlap:
@@ -296,8 +299,11 @@ def team_codes(catchment: Catchment, team: Ints, column: str | None = None) -> p
 
 def owners(catchment: Catchment, own: pd.Series) -> Ints:
     """Positions of the teams to which whole areas are given (areas,), -1 where an area has none."""
-    _check_areas(catchment.areas, own.index, "the teams of areas")
+    check_series(own, "the teams of areas")
     given = own.dropna()
+    if given.empty:  # no team leads anywhere
+        return np.full(len(catchment.areas), -1)
+    _check_areas(catchment.areas, given.index, "the teams of areas")
     teams = catchment.teams.index[catchment.teams["is_team"]]
     unknown = pd.Index(given[~given.isin(teams)].unique())
     if len(unknown):
@@ -337,6 +343,10 @@ def _check_areas(areas: pd.Index, given: pd.Index, what: str) -> None:
 
 def labels_by_area(areas: pd.Index, labels: pd.DataFrame, what: str) -> pd.DataFrame:
     """Labels in the order of `areas`, all there and all known."""
+    if not isinstance(labels, pd.DataFrame):
+        raise InvalidValueError(
+            f"Give {what} as a pandas Series or DataFrame by area, not a {type(labels).__name__}."
+        )
     _check_areas(areas, labels.index, what)
     found = labels.reindex(areas)
     missing = areas[found.isna().any(axis=1)]

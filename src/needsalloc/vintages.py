@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from needsalloc.alignment import refuse_counts, refuse_rates
 from needsalloc.errors import InvalidValueError, UnknownCodeError, VintageError, first_few
 from needsalloc.geography import Vintage, check_exact_fit, check_vintage, is_english, vintage_in
 from needsalloc.kernels import flow
@@ -57,6 +58,7 @@ def carry_counts(values: ByArea, lookup: pd.DataFrame, *, to: str, people: pd.Se
     >>> carry_counts(pd.Series([20], index=["E01000002"]), lookup, to="lsoa21", people=people).to_list()
     [15.0, 5.0]
     """
+    refuse_rates(values, "splitting them", "carry_rates")
     numbers = _numbers(values, "the values")
     links = _links(lookup, values.index, to, whole=True)
     shares = _splits(links, people, having=np.abs(numbers).sum(axis=1) > 0)
@@ -79,6 +81,7 @@ def carry_rates(values: ByArea, lookup: pd.DataFrame, *, to: str, people: pd.Ser
     >>> carry_rates(rates, lookup, to="lsoa21", people=pd.Series([300, 100], index=rates.index)).to_list()
     [12.5]
     """
+    refuse_counts(values, "taking means", "carry_counts")
     numbers = _numbers(values, "the values")
     links = _links(lookup, values.index, to, whole=True)
     return _like(values, _means(links, people).T @ numbers, links, people)
@@ -179,7 +182,9 @@ def _links(lookup: pd.DataFrame, codes: pd.Index, to: str, *, whole: bool) -> _L
     target = check_vintage(to)
     origin = _OTHER[target]
     if codes.name == target:
-        raise VintageError(f"The values are on areas of {target} already: leave them as they are.")
+        raise VintageError(
+            f"The values are on areas of 20{target[-2:]} ({target}) already: leave them as they are."
+        )
     check_exact_fit(lookup)
     pairs = lookup[[origin, target]].drop_duplicates()
     sources = pd.Index(codes.astype(str), name=origin)
