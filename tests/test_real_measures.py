@@ -1,5 +1,6 @@
 """NHS England's weighted populations of three years, against plain pandas on the published files."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,6 +159,20 @@ def test_any_cluster_of_practices(year):
     sums = chosen.groupby(cluster.to_numpy()).sum(numeric_only=True)
     england = year.plain.sum(numeric_only=True).to_frame("england").T
     assert_same(need, "england", indices(sums, england.loc[["england"] * 3].set_axis(sums.index)))
+
+
+def test_a_place_that_was_saved_in_the_tool(year, tmp_path):
+    # The place that the tool itself starts with.
+    codes = ["B85005", "B85022", "B85061", "B85026"]
+    place = {"gps": [f"{code}: A NAME" for code in codes], "icb": "NHS West Yorkshire ICB"}
+    file = tmp_path / "session.json"
+    file.write_text(json.dumps({"Default Place": place, "places": ["Default Place"]}))
+    need = relative_need(year.frame).of_places(sources.read_places(file))
+    part = year.plain[year.plain["Practice_Code"].isin(codes)]
+    own = year.plain[year.plain["ICB"] == "QWO"].sum(numeric_only=True).to_frame("Default Place").T
+    assert need.table.loc["Default Place", "practices"] == 4
+    sums = part.sum(numeric_only=True).to_frame("Default Place").T
+    assert_same(need, "icb", indices(sums, own))
 
 
 # Carried to areas
