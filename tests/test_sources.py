@@ -347,3 +347,11 @@ def test_boundaries_come_in_metres_and_valid(tmp_path, write):
         sources.read_boundaries(write("nothing", "b.csv"))
     with pytest.raises(NeedsallocError, match="No file"):
         sources.read_boundaries(tmp_path / "absent.parquet")
+
+
+def test_a_map_that_names_no_pcn_is_none(tmp_path):
+    """The place-based tool's files have a column of PCNs, and nothing in it."""
+    path = tmp_path / "2023_2024.csv"
+    path.write_text("Practice_Code,PCN_Code,ICS22\nA81001,,QHM\nA81002,,QHM\n")
+    with pytest.raises(NeedsallocError, match=r"PCN_Code is empty in all 2 rows.*no map"):
+        sources.read_membership(path)

@@ -79,8 +79,8 @@ def living_outside(
     if not ours.isin(home).any():
         raise UnknownCodeError(
             "No practice belongs to a group that areas have: practices to "
-            f"{first_few(pd.unique(ours[ours != NO_GROUP]))}, areas to {first_few(pd.unique(home))}. Give both in the same codes (an ODS code such as QHM, "
-            "not E54…)."
+            f"{first_few(pd.unique(ours[ours != NO_GROUP]))}, areas to {first_few(pd.unique(home))}. Give "
+            "both in the same codes (an ODS code such as QHM, not E54…)."
         )
     groups = pd.Index(pd.unique(pd.concat([area_group.astype(object), ours]))).sort_values()
     lives, belongs = groups.get_indexer(pd.Index(area_group)), groups.get_indexer(pd.Index(ours))
@@ -174,8 +174,8 @@ def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIc
     if not ours.any():
         known = sorted(set(catchment.teams["icb"]) - {""})
         raise UnknownCodeError(
-            f"No team belongs to the ICB {icb!r}; there are {len(known):,}: {first_few(known, 50)}. Write the "
-            "code as the map does (an ODS code such as QHM, not E54…)."
+            f"No team belongs to the ICB {icb!r}; there are {len(known):,}: {first_few(known, 50)}. Write "
+            "the code as the map does (an ODS code such as QHM, not E54…)."
         )
     area_home = labels_by_area(catchment.areas, home.to_frame("home"), "the homes of areas")["home"]
     flows = catchment.flows

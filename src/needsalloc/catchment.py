@@ -624,8 +624,8 @@ class Catchment:
     def _refuse_shares_alone(self) -> None:
         if self.unit == "shares":
             raise InvalidValueError(
-                "This catchment was made from shares, which count nobody: there is nobody to count or to take "
-                "a mean over. Give it people first: catchment.with_residents(people by area)."
+                "This catchment was made from shares, which count nobody: there is nobody to count or to "
+                "take a mean over. Give it people first: catchment.with_residents(people by area)."
             )
 
     def coverage(self, teams: pd.Index | None = None) -> pd.DataFrame:

@@ -50,6 +50,11 @@ def read_membership(
     frame = pd.DataFrame({"practice": pd.Series(practices).astype(str)})
     for column in _COLUMNS[1:]:
         frame[column] = _text(table, column, frame)
+    if (frame["pcn"] == "").all():
+        raise InvalidValueError(
+            f"{table.source['file']}: column {table.header['pcn']} is empty in all {len(frame):,} rows, so "
+            "this is no map of practices to PCNs. Use gp-reg-pat-prac-map.csv, or name the column with pcn=."
+        )
     outside = frame["pcn"].isin(["", NO_PCN])
     frame.loc[outside, ["pcn", "pcn_name"]] = NO_PCN, NO_PCN_NAME
     frame = frame.drop_duplicates(["practice", "pcn"], ignore_index=True)
