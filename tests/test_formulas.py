@@ -1,5 +1,6 @@
 """Weights by age and the other published measures: known answers, what must hold, what is refused."""
 
+import doctest
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,10 @@ def people(rows: dict[str, list[float]], ages: list[int]) -> pd.DataFrame:
 def by_sex(rows: dict[tuple[str, str], list[float]], ages: list[int]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, index=ages, dtype=np.float64).T
     return frame.rename_axis(["place", "sex"])
+
+
+def test_examples_in_the_documentation() -> None:
+    assert doctest.testmod(formulas.weights).failed == 0
 
 
 # Weights

@@ -34,9 +34,10 @@ class Measured:
     notes: tuple[Assumption, ...]
 
     def __repr__(self) -> str:
+        values = self.by_place
         return (
-            f"<Measured {self.preset.name}: {self.by_place.notna().sum():,} places, {self.by_place.name} from "
-            f"{self.by_place.min():.2f} to {self.by_place.max():.2f}>"
+            f"<Measured {self.preset.name}: {values.notna().sum():,} places, {values.name} from "
+            f"{values.min():.2f} to {values.max():.2f}>"
         )
 
 
