@@ -78,7 +78,7 @@ def test_ages_without_a_weight_are_in_nothing() -> None:
     assert children.index(population, base="all").tolist() == [1, 1]
     assert "0 to 4" in repr(children)
     (note,) = children.assumptions(population)
-    assert "not 0 to 4 years old" in note.what
+    assert "outside ages 0 to 4" in note.what
     adults = ours({"18-64": 1.0, "65+": 4.0})
     grown = people({"a": [1_000, 90, 10]}, [0, 18, 65])
     assert adults.weighted_sum(grown).tolist() == [130]
@@ -211,6 +211,8 @@ def test_scores_must_be_there() -> None:
         weights.weighted_sum(population, scores)
     with pytest.raises(InvalidValueError, match="1 of 2 rows have no number among the scores: b"):
         weights.weighted_sum(population, scores.reindex(["a", "b"]))
+    with pytest.raises(InvalidValueError, match="1 places stand twice in the scores: a"):
+        weights.weighted_sum(population, scores.loc[["a", "a"]])
 
 
 def test_scores_of_another_census_are_refused() -> None:
@@ -262,7 +264,7 @@ def written(folder: Path, text: str) -> Path:
 def test_a_file_of_weights(tmp_path: Path) -> None:
     weights = Weights.from_toml(written(tmp_path, FILE))
     assert repr(weights) == (
-        "<Weights community-2025: women and men apart of 0 and over, in 3 bands of age, × 1.004 ^ imd_score>"
+        "<Weights community-2025: women and men apart, all ages, in 3 bands of age, × 1.004 ^ imd_score>"
     )
     assert weights.cite() == "community-2025. Contacts by age, our trust, 2024/25."
     assert weights.unit == "contacts a year"

@@ -169,9 +169,11 @@ class Weights:
 
     @property
     def ages(self) -> str:
-        """The ages that have a weight: "0 and over", "18 and over", "0 to 4"."""
-        last = "and over" if self.until is None else f"to {self.until - 1}"
-        return f"{self.first_ages[0]} {last}"
+        """The ages that have a weight: "all ages", "ages 18 and over", "ages 0 to 4"."""
+        first = self.first_ages[0]
+        if self.until is not None:
+            return f"ages {first} to {self.until - 1}"
+        return f"ages {first} and over" if first else "all ages"
 
     def cite(self) -> str:
         """Title and source; for published weights also the licence."""
@@ -250,7 +252,7 @@ class Weights:
         if self.first_ages[0] > 0 or self.until is not None:
             found.append(
                 Assumption(
-                    f"People who are not {self.ages} years old are left out of index, base and total",
+                    f"People outside {self.ages} are left out of index, base and weighted population",
                     "They have no weight",
                     "choice",
                     self.name,
@@ -272,6 +274,11 @@ class Weights:
             )
         if places.name in AREAS_OF_ENGLAND and scores.index.name in AREAS_OF_ENGLAND:
             check_same_vintage(places, scores.index, left_name="The population", right_name="the scores")
+        if scores.index.has_duplicates:
+            twice = scores.index[scores.index.duplicated()].unique()
+            raise InvalidValueError(
+                f"{len(twice):,} places stand twice in the scores: {first_few(twice)}. Leave one row of each."
+            )
         position = scores.index.get_indexer(places)
         if (position < 0).any():
             missing = places[position < 0]
@@ -286,7 +293,7 @@ class Weights:
     def __repr__(self) -> str:
         whom = "women and men apart" if self.by_sex else "persons"
         times = "".join(f", × {factor:g} ^ {name}" for name, factor in self.factors.items())
-        return f"<Weights {self.name}: {whom} of {self.ages}, in {len(self.first_ages)} bands of age{times}>"
+        return f"<Weights {self.name}: {whom}, {self.ages}, in {len(self.first_ages)} bands of age{times}>"
 
 
 def with_estimated_sex(population: pd.DataFrame, lists: pd.DataFrame) -> pd.DataFrame:
