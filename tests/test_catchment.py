@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 import needsalloc as na
 from needsalloc import errors
-from small_worlds import AREAS, CODES, by_area, catchment, law, membership, registrations, worlds
+from small_worlds import AREAS, CODES, ENGLAND, by_area, catchment, law, membership, registrations, worlds
 
 HOME = [("A", CODES[0], 5), ("A", CODES[1], 5)]
 IN_MAP = membership({"A": "P1"})
@@ -217,3 +217,29 @@ def test_what_is_no_number_for_each_area_is_refused():
             wrong()
     with pytest.raises(errors.InvalidValueError, match="must be a pandas Series by code, not a method"):
         na.people_served(of, of.team_of_area, "both")
+
+
+def test_coverage_by_whole_areas_names_who_is_in_none():
+    """Two practices share an area evenly: under a threshold of 60 % it is in no catchment."""
+    rows = [("A", CODES[0], 5), ("B", CODES[0], 5), ("A", CODES[1], 7), ("A", "W01000001", 2)]
+    of = na.Catchment.from_registrations(registrations(rows), membership({"A": "P1", "B": "P2"}))
+    table = of.with_method("threshold", share=0.6).coverage().set_index("group")
+    row = table.loc["of whom: In no team's catchment (unassigned)"]
+    assert (row["areas"], row["patients"]) == (1, 12)
+    assert table.at["All patients", "patients"] == 19
+
+
+def test_ages_are_counts_and_cannot_be_averaged():
+    of = na.Catchment.from_registrations(registrations(HOME), IN_MAP)
+    with pytest.raises(errors.InvalidValueError, match="a column for each of 91 ages is a count"):
+        of.average(ENGLAND.population.loc[of.areas])
+
+
+def test_a_stratified_catchment_has_no_residents_of_one_age():
+    made = ENGLAND
+    of = na.Catchment.from_registrations(made.registrations, made.membership)
+    drawn = of.with_method("stratified", lists=made.lists, population=made.population)
+    with pytest.raises(errors.InvalidValueError, match="shares residents by age"):
+        drawn.with_residents(made.population.sum(axis=1))
+    resident = drawn.populations(made.population)["resident"]
+    assert resident.sum() == pytest.approx(made.population.to_numpy().sum())

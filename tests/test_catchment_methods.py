@@ -221,7 +221,7 @@ def test_means_and_populations_are_those_of_the_people_served(method, crowd, val
     of = drawn(crowd, **method)
     size = {a: sum(flow.values()) for a, flow in plain.by_area(flows(crowd)).items()}
     share = entries(of, of.resident_share)
-    rates, residents = counts(of, values), counts(of, values[::-1])
+    rates, residents = counts(of, values), counts(of, values[::-1]).clip(upper=of.registered_by_area)
     people, weighted, living = (dict.fromkeys(of.teams.index, 0.0) for _ in range(3))
     for (a, t), part in share.items():
         people[t] += part * size[a]

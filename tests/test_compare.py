@@ -17,6 +17,13 @@ def compared(of, **options):
     return compare_methods(of, population, SCORES, **options)
 
 
+def shared_out(of) -> pd.DataFrame:
+    """Residents by age, no more than are registered from an area: the lists are of a part of England."""
+    population = ENGLAND.population.loc[of.areas]
+    people = population.sum(axis=1)
+    return population.mul(np.minimum(people, of.registered_by_area) / people, axis=0)
+
+
 def members_by_method(flows: pd.DataFrame, teams: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Shares of each area with each team, from flows by area and team, in plain pandas."""
     total = flows.sum(axis=1)
@@ -39,7 +46,7 @@ def test_every_figure_by_method_is_that_of_a_plain_computation(world):
     )
     flows = flows.fillna(0.0)
     flows.columns = flows.columns.astype(str)
-    population = ENGLAND.population.loc[of.areas]
+    population = shared_out(of)
     residents = population.sum(axis=1)
     middle = population.columns.to_numpy() + 0.5
     years = population @ middle
@@ -54,6 +61,9 @@ def test_every_figure_by_method_is_that_of_a_plain_computation(world):
                 assert found.at[team, "mean_age"] == pytest.approx(mean_age, rel=1e-9)
                 score = (share[team] * residents * SCORES).sum() / people
                 assert found.at[team, "imd_score"] == pytest.approx(score, rel=1e-9)
+        none = residents.sum() - sum((share[t] * residents).sum() for t in share if of.teams["is_team"][t])
+        if method != "threshold 30%":
+            assert result.summary.at[method, "of_none"] == pytest.approx(none, abs=1e-6)
         in_teams = (share[[c for c in share if of.teams["is_team"][c]]] > 0).sum(axis=1)
         summary = result.summary.loc[method]
         assert summary["areas_shared"] == (in_teams > 1).sum()
@@ -63,8 +73,11 @@ def test_every_figure_by_method_is_that_of_a_plain_computation(world):
 @law(worlds())
 def test_everybody_is_served_counted_twice_or_named(world):
     of = na.Catchment.from_registrations(*world)
-    summary = compared(of).summary
-    everybody = ENGLAND.population.loc[of.areas].to_numpy().sum()
+    result = compared(of)
+    summary, everybody = result.summary, shared_out(of).to_numpy().sum()
+    assert result.on_other_lists == pytest.approx(
+        ENGLAND.population.loc[of.areas].to_numpy().sum() - everybody
+    )
     np.testing.assert_allclose(summary["served_once_or_more"] + summary["of_none"], everybody)
     np.testing.assert_allclose(summary["resident"], everybody + summary["counted_twice"], atol=1e-6)
     assert summary.loc[["proportional", "first past the post"], "counted_twice"].abs().max() < 1e-6
@@ -75,8 +88,7 @@ def test_differences_are_from_the_first_method():
     of = na.Catchment.from_registrations(registrations(rows), membership({"A": "P1", "B": "P2"}))
     first = of.with_method("first_past_the_post")
     table = compare_methods(first, ENGLAND.population.loc[of.areas], SCORES, others=[of]).table
-    people = ENGLAND.population.sum(axis=1)
-    assert table.at[("proportional", "P1"), "resident_difference"] == pytest.approx(-0.4 * people[CODES[0]])
+    assert table.at[("proportional", "P1"), "resident_difference"] == pytest.approx(-0.4 * 10)
     assert table.at[("proportional", "P2"), "registered_difference"] == 4
     assert (table.loc["first past the post", "resident_difference"] == 0).all()
 

@@ -147,10 +147,10 @@ def test_the_rounding_of_print_is_no_remainder(off):
 @pytest.mark.parametrize("dtype", ["category", "object", "str", "string"])
 @pytest.mark.parametrize("remainder", ["refuse", "unassigned", "rescale"])
 def test_an_area_spelt_in_two_ways_is_one_area(remainder, dtype):
-    rows = [(PLACES[0], " r1h", 0.6), ("e02000001 ", "RAL", 0.3), (PLACES[0].lower(), "Ral", 0.1)]
+    rows = [(PLACES[0], " r1h", 0.6), ("e02000001 ", "RJ1", 0.3), (PLACES[0].lower(), "rj1", 0.1)]
     flows = long(rows).astype({"msoa": dtype, "trust": dtype})
     of = na.Catchment.from_flows(flows, area="msoa", team="trust", share="share", remainder=remainder)
-    assert entries(of, of.resident_share) == pytest.approx({(PLACES[0], "R1H"): 0.6, (PLACES[0], "RAL"): 0.4})
+    assert entries(of, of.resident_share) == pytest.approx({(PLACES[0], "R1H"): 0.6, (PLACES[0], "RJ1"): 0.4})
 
 
 def test_an_area_without_any_share_is_wholly_unassigned_or_cannot_be_rescaled():
@@ -337,3 +337,40 @@ def test_huge_and_fractional_counts_are_carried_as_they_are():
         (CODES[1], "B"): 0.75,
     }
     assert of.patients == 2**53 + 1 or of.patients == 2.0**53
+
+
+def test_names_of_ones_own_stay_as_they_are_written():
+    """A planner's own matrix: districts to hospitals, with names in mixed case."""
+    rows = pd.DataFrame(
+        {"district": ["North", "North", "South"], "hospital": ["Royal Free", "Leeds", "Leeds"]}
+    )
+    of = na.Catchment.from_flows(
+        rows.assign(stays=[6.0, 4.0, 5.0]), area="district", team="hospital", patients="stays"
+    )
+    people = pd.Series({"North": 100.0, "South": 50.0}, name="residents")
+    assert of.apportion(people).to_dict() == {"Leeds": 90.0, "Royal Free": 60.0}
+    assert of.populations(people)["resident"].sum() == 150
+
+
+def test_the_census_is_told_by_the_codes_and_not_by_the_name():
+    rows = pd.DataFrame({"LSOA21CD": ["E01033769", "W01000001"], "team": ["T", "T"], "people": [5, 2]})
+    of = na.Catchment.from_flows(rows, area="LSOA21CD", team="team", patients="people")
+    assert (of.vintage, len(of.areas), of.outside["patients"].sum()) == ("lsoa21", 1, 2)
+    wrong = pd.DataFrame({"practice": ["A"], "lsoa11": ["E01033769"], "patients": [5]})
+    with pytest.raises(
+        errors.VintageError, match=r"1 codes in the column lsoa11 are areas of 2021: E01033769"
+    ):
+        na.Catchment.from_registrations(wrong)
+
+
+def test_counts_have_no_remainder():
+    rows = pd.DataFrame({"a": ["X"], "t": ["T"], "n": [1.0]})
+    with pytest.raises(errors.InvalidValueError, match="Counts have no remainder"):
+        na.Catchment.from_flows(rows, area="a", team="t", patients="n", remainder="rescale")
+
+
+def test_flows_cannot_be_changed_under_their_shares():
+    rows = pd.DataFrame({"a": ["X"], "t": ["T"], "n": [1.0]})
+    of = na.Catchment.from_flows(rows, area="a", team="t", patients="n")
+    with pytest.raises(ValueError, match="read-only"):
+        of.registered.data[0] = 99

@@ -335,7 +335,8 @@ def test_shares_of_nobody_are_not_crossed():
 @law(crowds(), by_place.map(lambda x: x + 1), examples=25)
 def test_residents_are_shared_out_as_patients_are(method, crowd, values):
     of = drawn(crowd, **method)
-    residents = pd.Series(values[: len(of.areas)], index=of.areas)
+    # With the lists of a part of England no more are shared out than are registered.
+    residents = pd.Series(values[: len(of.areas)], index=of.areas).clip(upper=of.registered_by_area)
     there = of.with_residents(residents)
     assert there.unit == "residents"
     assert there.serves == "residents"
@@ -358,15 +359,30 @@ def test_residents_are_shared_out_as_patients_are(method, crowd, values):
 
 
 def test_registered_and_resident_people_stand_side_by_side():
-    residents = pd.Series([16.0, 8, 3], index=pd.Index(AREA[:3], name="lsoa21"), name="people")
+    residents = pd.Series([4.0, 2, 3], index=pd.Index(AREA[:3], name="lsoa21"), name="people")
     table = home().populations(residents)
     assert table.columns.tolist() == ["inside", "outside", "registered", "resident"]
-    assert table.loc["P1"].tolist() == [6, 5, 11, 12]
-    assert table.loc["P2"].tolist() == [6, 0, 6, 12]
+    assert table.loc["P1"].tolist() == [6, 5, 11, 3]
+    assert table.loc["P2"].tolist() == [6, 0, 6, 3]
     assert table.loc["U"].tolist() == [9, 0, 9, 3]
     by_area = home(name="first_past_the_post").populations(residents)
-    assert by_area.loc["P1"].tolist() == [8, 0, 8, 16]
+    assert by_area.loc["P1"].tolist() == [8, 0, 8, 4]
     assert by_area.loc["unassigned"].tolist() == [9, 5, 14, 3]
+
+
+def test_residents_beyond_the_lists_of_a_part_of_england_are_a_row_of_their_own():
+    """Eight, four and nine patients live in the three areas; these lists cannot tell with whom others are."""
+    residents = pd.Series([16.0, 2, 10], index=pd.Index(AREA[:3], name="lsoa21"), name="people")
+    table = home().populations(residents)
+    assert table["resident"].to_dict() == {"P1": 6.0, "P2": 4.0, "U": 9.0, "on other lists": 9.0}
+    assert table.loc["on other lists", ["inside", "outside", "registered"]].tolist() == [0, 0, 0]
+    assert table["resident"].sum() == residents.sum()
+    by_age = pd.DataFrame({0: residents * 0.25, 65: residents * 0.75})
+    pd.testing.assert_frame_equal(home().populations(by_age), table)
+    there = home().with_residents(residents)
+    assert there.populations()["resident"].to_dict() == {"P1": 6.0, "P2": 4.0, "U": 9.0}
+    shared_out, beyond = home().shared_out(by_age)
+    assert (shared_out.sum(axis=1).tolist(), beyond) == ([8, 2, 9], 9)
 
 
 def test_a_count_in_an_area_without_residents_is_kept():
@@ -382,7 +398,7 @@ def test_the_fewest_areas_stay_the_same_over_residents():
 
 
 def test_a_team_with_nobody_of_the_residents_has_no_mean_and_spoils_no_other():
-    there = home().with_residents(pd.Series([9.0, 6, 0], index=AREA[:3]))
+    there = home().with_residents(pd.Series([3.0, 2, 0], index=AREA[:3]))
     assert there.patient_share.sum(axis=0).tolist() == pytest.approx([1, 1, 0])
     placed = there.apportion_to_areas(pd.Series({"P1": 4.0, "P2": 6.0}))
     assert placed.tolist() == pytest.approx([4 + 6 * 2.25 / 8.25, 6 * 6 / 8.25, 0])
@@ -390,9 +406,9 @@ def test_a_team_with_nobody_of_the_residents_has_no_mean_and_spoils_no_other():
 
 
 def test_teams_of_the_same_practices_share_whole_practices_over_residents_too():
-    there = home().with_residents(pd.Series([16.0, 8, 3], index=AREA[:3]))
+    there = home().with_residents(pd.Series([4.0, 2, 3], index=AREA[:3]))
     found = there.crosswalk(home())
-    assert entries(found, found.flows) == pytest.approx({("P1", "P1"): 12, ("P2", "P2"): 12, ("U", "U"): 3})
+    assert entries(found, found.flows) == pytest.approx({("P1", "P1"): 3, ("P2", "P2"): 3, ("U", "U"): 3})
 
 
 def test_new_groups_forget_the_strata():

@@ -427,6 +427,21 @@ def test_what_has_no_stratum_is_not_carried():
         drawn.apportion(population.sum(axis=1).to_frame("contacts"))
 
 
+def test_by_age_and_sex_counts_are_carried_by_both():
+    of, population, lists = small_england()
+    drawn = of.with_method("stratified", lists=lists, population=population, by="age and sex")
+    women = population.mul(0.6).set_axis(pd.MultiIndex.from_product([["female"], population.columns]), axis=1)
+    men = population.mul(0.4).set_axis(pd.MultiIndex.from_product([["male"], population.columns]), axis=1)
+    both = pd.concat([women, men], axis=1)
+    carried = drawn.apportion(both)
+    np.testing.assert_allclose(carried.sum(), both.sum(), rtol=1e-9)
+    alone = of.with_method("stratified", lists=lists, population=population).apportion(population)
+    found = carried["female"][70] / 0.6 - alone[70]
+    assert found.abs().max() > 0  # women are not spread over practices as men are
+    with pytest.raises(errors.InvalidValueError, match="91 columns are of no stratum"):
+        drawn.apportion(population)
+
+
 def test_given_flows_by_stratum_are_carried_by_their_labels():
     rows = pd.DataFrame(
         [("A", "men", 3), ("B", "men", 1), ("A", "women", 1), ("B", "women", 3)],

@@ -93,8 +93,10 @@ def refuse_rates(values: Values, verb: str, instead: str) -> None:
 
 
 def refuse_counts(values: Values, verb: str, instead: str) -> None:
-    """Refuse to take the mean of what its name says is a count."""
+    """Refuse to take the mean of what its name says is a count, and of columns that are ages: of people."""
     names = _called(values, _COUNT)
+    if isinstance(values, pd.DataFrame) and pd.api.types.is_integer_dtype(values.columns):
+        names = [f"a column for each of {len(values.columns):,} ages"]
     if names:
         raise InvalidValueError(
             f"{first_few(names)} {_are(names, 'a count', 'counts')}: its total would be lost by {verb}. "

@@ -28,7 +28,7 @@ from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, Vintage, is_english, vintage_in
 from needsalloc.kernels import assign, flow
 from needsalloc.methods import PROPORTIONAL, Method, method
-from needsalloc.relations import relation, whole_shares
+from needsalloc.relations import check_vintage_of, kind_of_area, relation, whole_shares
 from needsalloc.strata import Strata
 from needsalloc.teams import UNASSIGNED
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.axes import Axes
 
+ON_OTHER_LISTS = "on other lists"
 _AREA_NAMES = {"lsoa11": "LSOAs (2011)", "lsoa21": "LSOAs (2021)"}
 _RESULTS = ("team", "registered", "resident_share", "patient_share", "given")
 _Values = TypeVar("_Values", pd.Series, pd.DataFrame)
@@ -85,6 +86,11 @@ class Catchment:
     residents: np.ndarray | None = None
     strata: Strata | None = None
 
+    def __post_init__(self) -> None:
+        # Shares are worked out once: what they rest on must not change under them.
+        for array in (self.registered.data, self.registered.indices, self.registered.indptr):
+            array.setflags(write=False)
+
     @classmethod
     def from_registrations(
         cls,
@@ -117,7 +123,7 @@ class Catchment:
         """
         if areas not in ("england", "all"):
             raise InvalidValueError(f'areas={areas!r} is unknown: choose "england" or "all".')
-        vintage = vintage_in(registrations)
+        vintage = check_vintage_of(vintage_in(registrations), registrations)
         found = relation(registrations, vintage, "practice", areas)
         registered, places, practices, away = found
         size = flow.total_by_column(registered)
@@ -161,6 +167,8 @@ class Catchment:
         """
         if (patients is None) == (share is None):
             raise InvalidValueError("Name one column: patients= for counts, or share= for shares.")
+        if share is None and remainder != "refuse":
+            raise InvalidValueError("Counts have no remainder: leave remainder= out, or name a share=.")
         value = str(patients or share)
         if lacking := [name for name in (area, team, value) if name not in flows]:
             raise InvalidValueError(
@@ -176,7 +184,7 @@ class Catchment:
             raise InvalidValueError(
                 f"No team may be called {UNASSIGNED!r}: that is the group of those in none."
             )
-        kind = area if area in AREAS_OF_ENGLAND else "area"
+        kind = kind_of_area(flows[area], area)
         frame = pd.DataFrame({"practice": flows[team], kind: flows[area], "patients": flows[value]})
         if share is not None:
             frame = whole_shares(frame, kind, remainder)
@@ -186,7 +194,7 @@ class Catchment:
         table.loc[table.index == UNASSIGNED, "team_name"] = of_teams.UNASSIGNED_NAME
         return cls(
             registered,
-            places.rename(area),
+            places if kind in AREAS_OF_ENGLAND else places.rename(area),
             codes,
             table,
             position,
@@ -204,6 +212,7 @@ class Catchment:
         flows: pd.DataFrame | None = None,
         lists: pd.DataFrame | None = None,
         population: pd.DataFrame | None = None,
+        by: str = of_strata.BY_AGE,
     ) -> Catchment:
         """The same flows by another method.
 
@@ -216,7 +225,8 @@ class Catchment:
             catchment, the default) or "largest" (to the team with the largest share).
         flows: for the stratified method, patients by stratum: `practice`, the areas' column, `stratum` and
             `patients`; or, to have them estimated by raking (`strata.estimate`),
-        lists, population: the ages of practices (`read_lists`) and of areas (`read_population`), both.
+        lists, population: the ages of practices (`read_lists`) and of areas (`read_population`), both; `by`
+            "age", or "age and sex" for counts that have both in their columns.
 
         Practices without a PCN, or missing from the map, count in every share and are given no area. Equal
         claims go to the first by code and are listed in `ties`. Areas in no catchment are the row
@@ -225,7 +235,7 @@ class Catchment:
         Raises InvalidValueError for an unknown method or option, and what `strata` raises.
         """
         chosen = method(name, share, residual)
-        strata = self._strata(chosen, flows, lists, population)
+        strata = self._strata(chosen, flows, lists, population, by)
         used = np.zeros(len(self.teams), dtype=np.bool_)
         used[self.team_of_practice] = True
         teams = self.teams[used]
@@ -244,6 +254,7 @@ class Catchment:
         flows: pd.DataFrame | None,
         lists: pd.DataFrame | None,
         population: pd.DataFrame | None,
+        by: str,
     ) -> Strata | None:
         """The flows by stratum that the stratified method needs, given or estimated."""
         ages = lists is not None and population is not None
@@ -259,7 +270,7 @@ class Catchment:
         if lists is None or population is None:
             return None
         return of_strata.estimate(
-            self.registered, self.areas, self.practices, lists=lists, population=population, on=self.on
+            self.registered, self.areas, self.practices, lists=lists, population=population, by=by, on=self.on
         )
 
     def with_residents(self, residents: pd.Series) -> Catchment:
@@ -274,6 +285,11 @@ class Catchment:
         """
         alignment.check_series(residents, "the residents")
         people = self.aligned(residents, str(residents.name or "the residents"))
+        if self.strata is not None:
+            raise InvalidValueError(
+                "A stratified catchment shares residents by age: give populations() the residents by area "
+                "and age, or take the proportional method."
+            )
         alone = self.unit == "shares"
         nobody = self.areas[people <= 0]
         if (people < 0).any() or not people.any() or (alone and len(nobody)):
@@ -283,7 +299,8 @@ class Catchment:
             )
         if alone:
             return replace(self, registered=flow.scale_rows(self.registered, people), unit="residents")
-        return replace(self, residents=people, unit="residents")
+        shared_out = self.shared_out(pd.Series(people, index=self.areas))[0].to_numpy().ravel()
+        return replace(self, residents=shared_out, unit="residents")
 
     def regroup(self, groups: pd.Series) -> Catchment:
         """The catchment of groups of practices, or of groups of areas.
@@ -352,7 +369,8 @@ class Catchment:
 
     @cached_property
     def resident_share(self) -> sparse.csr_array:
-        """The part of each area's people who are with each team, by the method: (areas, teams).
+        """The part of each area's people who are with each team, by the method: (areas, teams). Of a
+        stratified catchment, the part of its registered people of all ages together.
 
         Rows sum to 1, but for threshold and cumulative catchments, in which an area may be of several teams;
         one that is of none is wholly "unassigned".
@@ -411,12 +429,14 @@ class Catchment:
         """Index `team`: its people by the method, on the registered and on the resident base side by side.
 
         `registered` (patients `inside` areas and `outside` them), and `resident` if there are residents,
-        given here or by `with_residents`. By whole areas a team has everybody registered who lives in its
-        areas, and who lives outside has no team.
+        given here (by area, or by area and age) or by `with_residents`. By whole areas a team has everybody
+        registered who lives in its areas, and who lives outside has no team. With lists of a part of
+        England a last row, "on other lists", has the residents whom these do not share out (`shared_out`).
         """
         if residents is None:
             self._refuse_shares_alone()
         table = pd.DataFrame(index=self.teams.index)
+        beyond = 0.0
         if self.unit == "patients" or self.residents is not None:
             whole = self.method.by_whole_areas  # else each patient counts once, to the last digit
             table["inside"] = (
@@ -425,11 +445,28 @@ class Catchment:
             table["outside"] = self._outside_by_team
             table["registered"] = table["inside"] + table["outside"]
         if residents is not None:
-            by_age = residents.to_frame("residents") if isinstance(residents, pd.Series) else residents
-            table["resident"] = self.apportion(by_age).sum(axis=1)
+            shared_out, beyond = self.shared_out(residents)
+            table["resident"] = self.apportion(shared_out).sum(axis=1)
         elif self.unit == "residents":
             table["resident"] = flow.total_by_column(self.served)
+        if beyond:
+            table.loc[ON_OTHER_LISTS] = 0.0
+            table.loc[ON_OTHER_LISTS, "resident"] = beyond
         return table
+
+    def shared_out(self, residents: pd.Series | pd.DataFrame) -> tuple[pd.DataFrame, float]:
+        """The residents by area (and age) whom the flows share between teams, and how many they do not.
+
+        With the lists of all England these are all. With those of a part, an area has at most as many as are
+        registered from it: the others are taken to be on lists that were not read, and stay out.
+        """
+        by_age = residents.to_frame("residents") if isinstance(residents, pd.Series) else residents
+        if self.is_national or self.areas.name not in AREAS_OF_ENGLAND:
+            return by_age, 0.0
+        people = self.aligned(by_age.sum(axis=1), "the residents")
+        part = np.minimum(people, self.size_of_area) / np.where(people > 0, people, 1.0)
+        beyond = float(people.sum() - (people * part).sum())
+        return by_age.loc[self.areas].mul(part, axis=0), round(beyond, 6)
 
     @property
     def _outside_by_team(self) -> np.ndarray:
@@ -652,10 +689,15 @@ class Catchment:
             rows.append((str(group), part["practice"].nunique(), 0, float(part["patients"].sum())))
         total = float(inside.sum() + away["patients"].sum())
         rows.append(("All patients", int(practice.sum()), lives_in, total))
-        everyone = self.registered_by_team["registered"].to_numpy()
-        for position in np.flatnonzero(~self.teams["is_team"] & of).tolist():
+        counted = self.flows
+        if self.method.by_whole_areas:
+            counted = flow.scale_rows(self.resident_share, self.size_of_area)
+        everyone = flow.total_by_column(counted) + self._outside_by_team
+        # By whole areas patients without a PCN are with their area's team, or with none.
+        without = ~self.teams["is_team"] & of & ((everyone > 0) | (not self.method.by_whole_areas))
+        for position in np.flatnonzero(without).tolist():
             label = f"of whom: {self.teams['team_name'].iloc[position]} ({self.teams.index[position]})"
-            areas = int((self.flows[:, [position]].toarray() > 0).sum())
+            areas = int((counted[:, [position]].toarray() > 0).sum())
             practices = int((self.team_of_practice == position).sum())
             rows.append((label, practices, areas, float(everyone[position])))
         if teams is not None:

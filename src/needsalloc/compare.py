@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from needsalloc.alignment import check_series
+from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError
@@ -36,13 +37,19 @@ class MethodComparison:
     summary:
         A row per method: `teams` with people, `areas` of a team (mean), `areas_shared` and `areas_of_none`
         in all, `ties`, `resident` people `served_once_or_more`, `counted_twice` (people beyond once),
-        `of_none`, `usual_difference` (median over teams of the relative difference of their residents from
-        the first method, without its sign), `largest_difference`, and `correlation` of the teams' residents
-        with their lists.
+        `of_none` (with groups that are no team, or in no catchment), `usual_difference` (median over teams
+        of the relative difference of their residents from the first method, without its sign),
+        `largest_difference`, and `correlation` of the teams' residents with their lists.
+    on_other_lists:
+        With lists of a part of England, residents whom they do not share out (`Catchment.shared_out`).
+    notes:
+        What was assumed for the stratified method, and the gap that raking left.
     """
 
     table: pd.DataFrame
     summary: pd.DataFrame
+    on_other_lists: float
+    notes: tuple[Assumption, ...]
 
     def __repr__(self) -> str:
         methods = self.summary.index
@@ -93,13 +100,16 @@ def compare_methods(
         ]
         if lists is not None:
             others.append(catchment.with_method("stratified", lists=lists, population=population))
+    of_area = catchment.aligned(deprivation, "the scores of deprivation", cover=False)
+    scores = pd.Series(of_area, catchment.areas)
+    population, beyond = catchment.shared_out(population)
     drawn = [catchment, *others]
     names = [one.method.label for one in drawn]
     if len(set(names)) < len(names):
         raise InvalidValueError(f"A method is there twice in {', '.join(names)}. Compare each once.")
     if not all(one.areas.equals(catchment.areas) for one in others):
         raise InvalidValueError("The catchments have different areas. Draw them from the same flows.")
-    tables = {name: _teams(one, population, deprivation) for name, one in zip(names, drawn, strict=True)}
+    tables = {name: _teams(one, population, scores) for name, one in zip(names, drawn, strict=True)}
     table = pd.concat(tables, names=["method", "team"])
     for column in ("registered", "resident", "mean_age", "imd_score"):
         first = tables[names[0]][column]
@@ -108,10 +118,12 @@ def compare_methods(
         {name: _summary(one, tables[name], tables[names[0]]) for name, one in zip(names, drawn, strict=True)}
     ).T
     whole = ["teams", "areas_shared", "areas_of_none", "ties"]
-    return MethodComparison(table, summary.astype(dict.fromkeys(whole, np.int64)).rename_axis("method"))
+    summary = summary.astype(dict.fromkeys(whole, np.int64)).rename_axis("method")
+    notes = tuple(note for one in drawn if one.strata is not None for note in one.strata.notes)
+    return MethodComparison(table, summary, beyond, notes)
 
 
-def _teams(catchment: Catchment, population: pd.DataFrame, deprivation: pd.Series) -> pd.DataFrame:
+def _teams(catchment: Catchment, population: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
     """The teams of one method: areas, people, age and deprivation."""
     served = catchment.served.astype(bool)
     by_team = served.astype(np.float64)
@@ -119,8 +131,7 @@ def _teams(catchment: Catchment, population: pd.DataFrame, deprivation: pd.Serie
     by_age = catchment.apportion(population)
     resident = by_age.sum(axis=1)
     ages = _middle(population.columns.to_numpy(np.float64))
-    scores = deprivation.reindex(population.index)
-    of_score = catchment.apportion(population.mul(scores, axis=0)).sum(axis=1)
+    of_score = catchment.apportion(population.mul(scores.reindex(population.index), axis=0)).sum(axis=1)
     people = resident.where(resident > 0)
     return catchment.teams[["team_name", "is_team"]].assign(
         areas=flow.total_by_column(by_team).astype(np.int64),
@@ -137,7 +148,7 @@ def _summary(catchment: Catchment, teams: pd.DataFrame, first: pd.DataFrame) -> 
     by_team = catchment.served[:, _teams_proper(catchment)].astype(bool).astype(np.float64)
     teams_of_area = flow.total_by_row(by_team)
     everybody = float(first["resident"].sum())
-    none = float(teams["resident"].get("unassigned", 0.0))
+    none = float(teams.loc[~teams["is_team"], "resident"].sum())
     difference = (proper["resident"] / first["resident"].reindex(proper.index) - 1).abs()
     lists = catchment.registered_by_team["registered"].reindex(proper.index)
     return {

@@ -62,7 +62,10 @@ def _name_of_each(groups: pd.Series, known: pd.Index, noun: str) -> pd.Series:
         raise InvalidValueError(
             f"{len(wrong):,} {noun} have two groups or none: {first_few(wrong)}. Keep each in one group."
         )
-    return group.reindex(known).fillna(NOT_IN_MAP)
+    named = group.reindex(known)
+    # Who was in no team by the shares given stays so, and is not a gap of the groups.
+    named[known == UNASSIGNED] = UNASSIGNED
+    return named.fillna(NOT_IN_MAP)
 
 
 def _of_areas(catchment: Catchment, name: pd.Series, label: pd.Series) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import sparse
 
 from needsalloc.errors import InvalidValueError
@@ -93,7 +94,7 @@ def method(name: str, share: float | None = None, residual: str | None = None) -
     if name in _SHARES:
         low, high, usual = _SHARES[name]
         share = usual if share is None else share
-        if isinstance(share, bool) or not isinstance(share, (int, float)):
+        if isinstance(share, bool) or not isinstance(share, (int, float, np.number)):
             raise InvalidValueError(f"The share of the method {name!r} is {share!r}, which is no number.")
         if not (low < share <= high or share == low > 0):
             raise InvalidValueError(

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from needsalloc.alignment import numbers
-from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
-from needsalloc.geography import AREAS_OF_ENGLAND, ENGLAND, NATIONS, classify
+from needsalloc.errors import InvalidValueError, MissingColumnError, VintageError, first_few
+from needsalloc.geography import (
+    AREAS_OF_ENGLAND,
+    ENGLAND,
+    FIRST_2021_CODE,
+    NATIONS,
+    Vintage,
+    classify,
+    english,
+    vintage_of,
+)
 from needsalloc.kernels import flow
 from needsalloc.teams import NO_TEAM, UNASSIGNED
 
 _ROUNDING = 1e-6  # published shares have three to six decimals
+
+# E01000001, A81001, U12345, R1H, RJ122; not Hood1 or North.
+_OFFICIAL = re.compile(r"[A-Za-z]\d{4,8}|[A-Za-z]\d[A-Za-z0-9]{1,3}|[A-Za-z]{2}\d[A-Za-z0-9]{0,3}")
 
 Relation = tuple[sparse.csr_array, pd.Index, pd.Index, pd.DataFrame]
 
@@ -38,8 +52,8 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
     # A row of nobody must not bring an area in: no flow would carry the people who live there.
     if not patients.all():
         flows, patients = flows[patients > 0], patients[patients > 0]
-    practice, practices = codes(flows["practice"])
-    place, places = codes(flows[area])
+    practice, practices = codes(flows["practice"], official=provider == "practice")
+    place, places = codes(flows[area], official=area in AREAS_OF_ENGLAND)
     group = classify(places) if area in AREAS_OF_ENGLAND else np.full(len(places), ENGLAND)
     is_area = np.isin(group, [ENGLAND] if areas == "england" else NATIONS)
     if not is_area.any():
@@ -76,14 +90,40 @@ def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
             )
 
 
-def codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Positions and sorted distinct codes of a column without gaps: upper case, no surrounding blanks."""
+def check_vintage_of(vintage: Vintage, registrations: pd.DataFrame) -> Vintage:
+    """The vintage that a frame's column is named for; VintageError if it says 2011 and codes are of 2021."""
+    found = pd.unique(registrations[vintage])
+    new = english(found)
+    if vintage == "lsoa11" and len(new) and new[-1] >= FIRST_2021_CODE:
+        wrong = new[new >= FIRST_2021_CODE]
+        raise VintageError(
+            f"{len(wrong):,} codes in the column lsoa11 are areas of 2021: {first_few(wrong)}. Name the "
+            "column lsoa21, or read the file with read_registrations, which tells by the codes."
+        )
+    return vintage
+
+
+def kind_of_area(column: pd.Series, name: str) -> str:
+    """What the areas of flows are, by their codes: "lsoa11" or "lsoa21" if any is an English LSOA."""
+    if name in AREAS_OF_ENGLAND:
+        return name
+    found = pd.Index(pd.unique(column.dropna().astype("str").str.strip().str.upper()))
+    return vintage_of(found) if len(english(found)) else "area"
+
+
+def codes(column: pd.Series, *, official: bool = True) -> tuple[np.ndarray, pd.Index]:
+    """Positions and sorted distinct codes of a column without gaps, no surrounding blanks.
+
+    Official codes are put in capitals; a name of one's own stays as it is written. `official`: all are codes.
+    """
     values = column.astype("category").array
     used = np.zeros(len(values.categories), dtype=np.bool_)
     used[values.codes] = True
     written = pd.Index(values.categories.astype("str"))[used]
-    # The groups that are no teams have names of our own, which no code has.
-    spelt = written.str.strip().str.upper().where(~written.isin(NO_TEAM), written)
+    spelt = written.str.strip()
+    # The groups that are no teams have names of our own.
+    capitals = ~spelt.isin(NO_TEAM) if official else spelt.str.fullmatch(_OFFICIAL)
+    spelt = spelt.str.upper().where(np.asarray(capitals, dtype=np.bool_), spelt)
     if used.all() and spelt.is_monotonic_increasing and spelt.equals(written):  # as the readers leave them
         return values.codes, spelt
     number = np.zeros(len(used), dtype=np.int64)
@@ -129,4 +169,4 @@ def whole_shares(flows: pd.DataFrame, area: str, remainder: str) -> pd.DataFrame
     return pd.concat([flows.astype({area: "str", "practice": "str"}), rest], ignore_index=True)
 
 
-__all__ = ["codes", "relation", "whole_shares"]
+__all__ = ["check_vintage_of", "codes", "kind_of_area", "relation", "whole_shares"]

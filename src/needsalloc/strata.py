@@ -213,7 +213,8 @@ def stratum_of_columns(strata: Strata, counts: pd.Series | pd.DataFrame) -> Ints
             f"A stratified catchment carries counts by stratum, one column for each; {what}. Give a "
             "frame such as that of read_population, or use the proportional method."
         )
-    found = strata.labels.get_indexer(counts.columns)
+    of_both = strata.labels.nlevels > 1 and counts.columns.nlevels == strata.labels.nlevels
+    found = _by_sex_and_age(strata, counts) if of_both else strata.labels.get_indexer(counts.columns)
     if (found < 0).any() and strata.labels.name == "age" and pd.api.types.is_integer_dtype(counts.columns):
         ages = counts.columns.to_numpy(np.int64)
         found = np.searchsorted(strata.labels.to_numpy(np.int64), ages, side="right") - 1
@@ -223,6 +224,16 @@ def stratum_of_columns(strata: Strata, counts: pd.Series | pd.DataFrame) -> Ints
             f"{len(unknown):,} columns are of no stratum: {first_few(unknown)}; {what}. Name the columns so."
         )
     return np.asarray(found, dtype=np.int64)
+
+
+def _by_sex_and_age(strata: Strata, counts: pd.DataFrame) -> Ints:
+    """Positions of columns (sex, age) in strata by sex and band; -1 where there is no such sex."""
+    sex, first = (strata.labels.get_level_values(level) for level in ("sex", "age"))
+    edges = np.unique(first.to_numpy(np.int64))
+    ages = counts.columns.get_level_values(1).to_numpy(np.int64)
+    band = edges[np.searchsorted(edges, ages, side="right") - 1]
+    wanted = pd.MultiIndex.from_arrays([counts.columns.get_level_values(0), band])
+    return np.asarray(pd.MultiIndex.from_arrays([sex, first]).get_indexer(wanted), dtype=np.int64)
 
 
 def carry(
