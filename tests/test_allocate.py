@@ -125,6 +125,12 @@ def test_the_group_without_a_pcn_has_posts_only_if_named():
     assert list(na.allocate(4, need, without_posts=("P1",)).table["posts"]) == [0, 4]
 
 
+def test_a_group_of_nobody_is_given_no_minimum():
+    need = table({"P1": 9.0, "P2": 0.0, "U": 1.0, "unassigned": 0.0}, no_posts=("U", "unassigned"))
+    plan = na.allocate(10, need, minimum=2, without_posts=())
+    assert list(plan.table["posts"]) == [6, 2, 2, 0]
+
+
 NEED = table({"P1": 3.0, "P2": 1.0})
 
 

@@ -93,7 +93,7 @@ def allocate(
 
     need: index team, column `weighted_population` (such as `NeedIndex.teams`, or its rows for one ICB). Teams
         with `is_team` False (practices without a PCN) stay as rows without posts, unless
-        `without_posts` names other teams, or none: ().
+        `without_posts` names other teams, or none: (). Such a group is given posts only if it has need.
     current: what is in place now by team, in the same unit; a frame of `read_current` will do.
     step: the smallest part of a post to be given (1, 0.5, 0.1 …); the total must be a multiple of it.
     minimum: least posts of each team that is given any; rounded up to a step.
@@ -115,6 +115,8 @@ def allocate(
     _check_need(need)
     share_in = _given_posts(need, without_posts)
     weight = need["weighted_population"].to_numpy(np.float64) * share_in
+    if "is_team" in need:
+        share_in = share_in & (need["is_team"].to_numpy(bool) | (weight > 0))
     steps_total = _whole_steps(total, step)
     if not (np.isfinite(minimum) and minimum >= 0):
         raise AllocationError(f"The minimum is {minimum:g}; it must be a number and cannot be negative.")
