@@ -161,6 +161,141 @@ def of_areas(folder, *, leave_out: int = 0) -> pd.Series:
     return group
 
 
+def leaders(folder) -> pd.DataFrame:
+    """By plain pandas: each area's largest PCN and its ICB, and the patients of anyone who live there."""
+    rows = pd.read_csv(folder / REGISTRATIONS)
+    rows = rows[rows["LSOA_CODE"].str.startswith("E01")]
+    practice = pd.read_csv(folder / MAP, dtype="str").set_index("PRACTICE_CODE")
+    rows["pcn"] = rows["PRACTICE_CODE"].map(practice["PCN_CODE"])
+    first = rows[rows["pcn"] != "U"].groupby(["LSOA_CODE", "pcn"])["NUMBER_OF_PATIENTS"].sum().reset_index()
+    first = first.sort_values(["NUMBER_OF_PATIENTS", "pcn"], ascending=[False, True])
+    team = first.drop_duplicates("LSOA_CODE").set_index("LSOA_CODE")["pcn"]
+    icb = practice.drop_duplicates("PCN_CODE").set_index("PCN_CODE")["ICB_CODE"]
+    patients = rows.groupby("LSOA_CODE")["NUMBER_OF_PATIENTS"].sum()
+    return pd.DataFrame({"team": team, "icb": team.map(icb), "patients": patients}).sort_index()
+
+
+def outside_of(folder, icb: str) -> int:
+    """Patients of an ICB's practices who live in no English area."""
+    rows = pd.read_csv(folder / REGISTRATIONS)
+    of = rows["PRACTICE_CODE"].map(
+        pd.read_csv(folder / MAP, dtype="str").set_index("PRACTICE_CODE")["ICB_CODE"]
+    )
+    return rows.loc[(of == icb) & ~rows["LSOA_CODE"].str.startswith("E01"), "NUMBER_OF_PATIENTS"].sum()
+
+
+def name_areas(folder, areas: pd.Index, **columns: object) -> pd.Series:
+    """A sheet of two neighbourhoods that share these areas; returns whose each area is."""
+    group = pd.Series([f"hood {i % 2}" for i in range(len(areas))], index=areas)
+    sheet = pd.Series(areas, index=areas).groupby(group).agg(" ".join)
+    pd.DataFrame({"team": sheet.index, "areas": sheet.to_numpy(), "current": 6.0, **columns}).to_csv(
+        folder / CURRENT, index=False
+    )
+    return group
+
+
+AREAS_OF_ONE_ICB = RESIDENT.replace("[catchment]", '[catchment]\nicb = "QZZ"')
+
+
+def test_an_icbs_plan_by_areas_is_of_its_own_people(folder):
+    of = leaders(folder)
+    own = of.index[of["icb"] == "QZZ"]
+    assert 6 < len(own) < len(of)
+    group = name_areas(folder, own[:-3])
+    (folder / "plan.toml").write_text(AREAS_OF_ONE_ICB)
+    result = run_plan(read_plan(folder / "plan.toml"), folder)
+    table, areas, bundle = result.allocation.table, result.need.areas, result.bundle
+    adults = areas["resident_adults"]
+    assert set(table.index) == {"hood 0", "hood 1", "not in map"}
+    assert table.at["not in map", "resident_adults"] == pytest.approx(adults[own[-3:]].sum())
+    outside = outside_of(folder, "QZZ")
+    assert 0 < outside < outside_of(folder, "QZY") + outside
+    left_out = of.loc[own[-3:], "patients"].sum() + outside
+    assert table.loc["not in map", ["registered", "outside"]].tolist() == [left_out, outside]
+    assert f"{left_out:,.0f} patients of ICB QZZ who live in no team's areas" in bundle.sentences[4]
+    assert (result.need.base.name, result.need.base.adults) == (
+        "Synthetic ICB 1",
+        pytest.approx(adults[own].sum()),
+    )
+    assert (areas["need_index_icb"] * adults)[own].sum() == pytest.approx(adults[own].sum())
+    fifth = (areas["deprivation_decile"] - 1) // 2 + 1
+    expected = adults[group.index].groupby(fifth[group.index]).sum().reindex(range(1, 6), fill_value=0.0)
+    assert bundle.equity["people"].tolist() == pytest.approx(expected.tolist())
+    assert bundle.equity["posts"].sum() == pytest.approx(20)
+    assert any(f"of the {adults[group.index].sum():,.0f} adults who live in" in w for w in bundle.warnings)
+    assert set(bundle.flows["lsoa21"]) == set(own)
+    assert set(bundle.need["lsoa21"]) == set(group.index)
+    read = pd.read_csv(folder / REGISTRATIONS)["NUMBER_OF_PATIENTS"].sum()
+    assert result.need.teams["registered"].sum() == read
+    assert bundle.parameters["Teams"].startswith("neighbourhoods of ICB QZZ, made of the areas")
+    assert bundle.parameters["Catchment method"].startswith("whole areas")
+
+
+def test_an_icbs_plan_by_first_past_the_post_is_of_its_own_people(folder):
+    (folder / "plan.toml").write_text(
+        AREAS_OF_ONE_ICB.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"').replace(
+            f'current = "{CURRENT}"\n', ""
+        )
+    )
+    result = run_plan(read_plan(folder / "plan.toml"), folder)
+    of = leaders(folder)
+    own, adults = of.index[of["icb"] == "QZZ"], result.need.areas["resident_adults"]
+    outside, table = outside_of(folder, "QZZ"), result.allocation.table
+    assert table.loc["unassigned", ["registered", "outside", "resident"]].tolist() == [outside, outside, 0]
+    assert table["registered"].sum() == of.loc[own, "patients"].sum() + outside
+    assert result.need.base.adults == pytest.approx(adults[own].sum())
+    assert result.bundle.equity["people"].sum() == pytest.approx(adults[own].sum())
+    assert f"{outside:,} patients of ICB QZZ who live in no team's areas" in result.bundle.sentences[4]
+
+
+def test_areas_of_a_part_of_one_icb_are_not_called_after_it(folder):
+    of = leaders(folder)
+    group = name_areas(folder, of.index[of["icb"] == "QZZ"][:8])
+    (folder / "plan.toml").write_text(RESIDENT)
+    result = run_plan(read_plan(folder / "plan.toml"), folder)
+    adults = result.need.areas["resident_adults"][group.index].sum()
+    assert (result.need.base.name, result.need.base.adults) == ("All teams", pytest.approx(adults))
+    assert result.bundle.equity["people"].sum() == pytest.approx(adults)
+    assert "ICB" not in result.bundle.parameters["Teams"]
+
+
+@pytest.mark.parametrize("by", ["areas", "first past the post"])
+def test_groups_of_nobody_are_given_no_minimum(folder, by):
+    text = AREAS_OF_ONE_ICB.replace("minimum = 1.0", "minimum = 1.0\nposts_without_pcn = true")
+    if by == "areas":
+        of = leaders(folder)
+        name_areas(folder, of.index[of["icb"] == "QZZ"][:-3])
+    else:
+        text = text.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"')
+        text = text.replace(f'current = "{CURRENT}"\n', "")
+    (folder / "plan.toml").write_text(text)
+    table = run_plan(read_plan(folder / "plan.toml"), folder).allocation.table
+    assert table.loc[~table["is_team"], "posts"].eq(0).all()
+    assert table.loc[table["is_team"], "posts"].sum() == 20
+
+
+def test_practices_without_a_pcn_are_given_posts_where_the_plan_says_so(folder):
+    (folder / "plan.toml").write_text(
+        ONE_ICB.replace("minimum = 1.0", "minimum = 1.0\nposts_without_pcn = true")
+    )
+    result = run_plan(read_plan(folder / "plan.toml"), folder)
+    assert result.allocation.table.at["U", "posts"] >= 1
+    assert result.bundle.parameters["Practices without a PCN"] == "given posts"
+
+
+def test_parameters_say_what_the_teams_are(folder):
+    practices = pd.read_csv(folder / MAP, dtype="str").query("ICB_CODE == 'QZZ'")["PRACTICE_CODE"].iloc[:3]
+    sheet = pd.DataFrame({"team": ["mine"], "practices": [" ".join(practices)], "current": [5.0]})
+    sheet.to_csv(folder / CURRENT, index=False)
+    parameters = run_plan(read_plan(folder / "plan.toml"), folder).bundle.parameters
+    assert parameters["Teams"] == (
+        "neighbourhoods, made of the practices that the sheet of posts now names, and PCNs"
+    )
+    assert parameters["Catchment method"] == "proportional"
+    (folder / "plan.toml").write_text(ONE_ICB)
+    assert run_plan(read_plan(folder / "plan.toml"), folder).bundle.parameters["Teams"] == "PCNs of ICB QZZ"
+
+
 def test_neighbourhoods_of_the_sheet_can_be_made_of_areas(folder):
     group = of_areas(folder, leave_out=4)
     (folder / "plan.toml").write_text(RESIDENT)
@@ -205,8 +340,36 @@ def test_neighbourhoods_of_the_sheet_can_be_made_of_areas(folder):
             lambda rows: rows,
             "'proportional' or 'first_past_the_post'",
         ),
+        (
+            RESIDENT.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"'),
+            lambda rows: rows,
+            "3 teams of the sheet are made of whole areas, so the method first_past_the_post has nothing",
+        ),
+        (
+            RESIDENT,
+            lambda rows: rows.assign(team=rows["team"].replace("hood 1", "unassigned")),
+            "1 teams of the sheet are named like a group that is no team: unassigned",
+        ),
+        (
+            AREAS_OF_ONE_ICB,
+            lambda rows: rows.assign(
+                team=["here", "there", "far"],
+                areas=["E01900001 E01900002", "E01900003", "E01900039 E01900040"],
+            ),
+            "1 of 3 teams of the sheet are made of areas in which most people use another ICB than QZZ: far",
+        ),
     ],
-    ids=["registered", "some of practices", "an area twice", "an unknown area", "whole areas", "threshold"],
+    ids=[
+        "registered",
+        "some of practices",
+        "an area twice",
+        "an unknown area",
+        "whole areas",
+        "threshold",
+        "a method beside areas",
+        "a group's name",
+        "areas of another ICB",
+    ],
 )
 def test_teams_of_areas_that_would_miscount_are_refused(folder, plan, change, says):
     of_areas(folder)

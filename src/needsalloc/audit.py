@@ -63,7 +63,9 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     """Need, current and planned posts by fifth of deprivation, over the people of the plan's teams.
 
     plan: from `allocate`, its teams among those of `need`. A fifth is two national deciles of an area's
-    deprivation (`deprivation_decile`). People are adults, counted as the need index counts them.
+    deprivation (`deprivation_decile`). People are adults, counted as the need index counts them. Patients of
+    practices without a PCN are of the plan and count as having no posts; where teams are made of whole
+    areas, who lives in no team's areas is beyond the plan and is not counted.
 
     Raises InvalidValueError if the deprivation file had no deciles, or lacks that of an area.
     """
@@ -84,8 +86,9 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
         return rank.group_sums(fifth, FIFTHS, by_area)
 
     adults_on = adults_on_flows(need.use.people, need.people)
+    counted = audited(plan, need)
     adults, contacts, at_equal_ages = (
-        _by_area_and_team(flows, need.catchment, plan.table.index)
+        _by_area_and_team(flows, need.catchment, counted.index)
         for flows in (adults_on, adults_on * need.use.crude, adults_on * need.use.standardised)
     )
     people, use, level = (by_fifth(part.sum(axis=1)) for part in (adults, contacts, at_equal_ages))
@@ -97,10 +100,10 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     for column in ("current", "target", "posts"):
         # Posts now are by fifth only when every team said what it has: a gap is not nobody.
         whole = plan.table.loc[given, column].notna().all()
-        amount = plan.table[column].fillna(0.0).to_numpy(np.float64)
+        amount = counted[column].fillna(0.0).to_numpy(np.float64)
         table[column] = by_fifth(spread @ amount) if whole else np.nan
         table[f"share_of_{column}"] = table[column] / table[column].sum()
-    change = plan.table["change"].fillna(0.0).to_numpy(np.float64)
+    change = counted["change"].fillna(0.0).to_numpy(np.float64)
     table["change"] = by_fifth(spread @ change) if plan.has_current else np.nan
     adults_here = table["people"].where(people > 0)
     table["need_index_crude"] = use / adults_here / need.base.mean_use
@@ -108,6 +111,11 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     table["posts_per_10000_adults"] = table["posts"] / adults_here * 10_000
     table["current_per_10000_adults"] = table["current"] / adults_here * 10_000
     return EquityAudit(table, _hoover(plan), float(table["change"].iloc[0]))
+
+
+def audited(plan: Allocation, need: NeedIndex) -> pd.DataFrame:
+    """The rows of the plan whose people the audit is over."""
+    return plan.table[plan.table["is_team"]] if need.catchment.of_whole_areas else plan.table
 
 
 def _by_area_and_team(flows: sparse.csc_array, catchment: Catchment, teams: pd.Index) -> sparse.csc_array:
@@ -124,4 +132,4 @@ def _hoover(plan: Allocation) -> float:
     return rank.hoover(teams["current"].to_numpy(), teams["target"].to_numpy())
 
 
-__all__ = ["EquityAudit", "audit_equity"]
+__all__ = ["EquityAudit", "audit_equity", "audited"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import pandas as pd
+
 from needsalloc import reference
 from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
-from needsalloc.audit import EquityAudit
-from needsalloc.catchment import Catchment
+from needsalloc.audit import EquityAudit, audited
 from needsalloc.errors import first_few
+from needsalloc.grouping import OF_AREAS
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
 from needsalloc.plan import Plan
@@ -27,8 +29,7 @@ def sentences(
     index = teams[need.column]
     names = dict(zip(teams.index, teams["team_name"], strict=True))
     low, high = index.idxmin(), index.idxmax()
-    without = table.loc[~table["is_team"], "registered"].sum()
-    outside = table["outside"].sum()
+    left_out = _without_a_team(need, table, plan.catchment.icb)
     return (
         f"The plan shares {plan.plan.total:,g} {unit} of district nursing between {len(teams):,} teams, in "
         f"steps of {plan.plan.step:g}, in proportion to the expected need of their {need.people} adults.",
@@ -38,18 +39,21 @@ def sentences(
         "The formula is from print and gives no interval. Its count table read the other way would move "
         f"{moved:.1%} of the posts: a range over readings, not a measure of chance. How contacts rise with "
         "age among users is held to no published figure.",
-        f"Left out: children, since the formula is for adults; {_without_a_team(need, without, outside)}; "
+        f"Left out: children, since the formula is for adults; {left_out}; "
         "and whatever no open file says of need.",
         "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
         "targets are short.",
     )
 
 
-def _without_a_team(need: NeedIndex, without: float, outside: float) -> str:
+def _without_a_team(need: NeedIndex, table: pd.DataFrame, icb: str | None) -> str:
+    without = table.loc[~table["is_team"], "registered"].sum()
+    outside = table["outside"].sum()
     if need.catchment.of_whole_areas:
+        whose = f" of ICB {icb}" if icb else ""
         return (
-            f"{without:,.0f} patients who live in no team's areas, {outside:,.0f} of them outside England, "
-            "shown in rows of their own"
+            f"{without:,.0f} patients{whose} who live in no team's areas, {outside:,.0f} of them outside "
+            "England, shown in rows of their own"
         )
     return (
         f"{without:,.0f} patients of practices without a team, shown in rows of their own (patients who live "
@@ -80,7 +84,7 @@ def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
 
 
 def warnings(
-    catchment: Catchment,
+    need: NeedIndex,
     allocation: Allocation,
     audit: EquityAudit,
     checks: Iterable[Check],
@@ -96,20 +100,16 @@ def warnings(
         for check in checks
         if check.status == "warning"
     ]
-    missing = catchment.teams.index.intersection([NOT_IN_MAP])
-    if len(missing):
-        lost = float(catchment.registered_by_team["registered"][NOT_IN_MAP])
+    lists = need.use.people.catchment.registered_by_team["registered"]
+    if NOT_IN_MAP in lists:
+        counted = "they are a row without posts. Some of them may belong to teams of this plan"
+        if need.catchment.of_whole_areas:
+            counted = "they count with the team in whose areas they live"
         found.append(
-            f"The practices of {lost:,.0f} patients are missing from the map; they are a row without posts. "
-            "Some of them may belong to teams of this plan."
+            f"The practices of {lists[NOT_IN_MAP]:,.0f} patients are missing from the map; {counted}."
         )
-    teams = allocation.table[allocation.table["is_team"] & (allocation.table["registered"] > 0)]
-    elsewhere = teams.index[teams["expected_use"].isna()]
-    if len(elsewhere):
-        found.append(
-            f"Teams without any patient in an English area, whose need is not known and who get no posts: "
-            f"{len(elsewhere):,} ({first_few(elsewhere)})."
-        )
+    found += _audited_in_part(need, allocation)
+    found += _teams_of_nobody(need, allocation)
     first = audit.table.iloc[0]
     crude, at_equal_ages = first["need_index_crude"], first["need_index_age_standardised"]
     why = (
@@ -141,6 +141,35 @@ def warnings(
     return tuple(found)
 
 
+def _teams_of_nobody(need: NeedIndex, allocation: Allocation) -> list[str]:
+    """Teams whose need nothing is known of, if there are any."""
+    teams = allocation.table[allocation.table["is_team"]]
+    if not need.catchment.of_whole_areas:
+        teams = teams[teams["registered"] > 0]
+    nobody = teams.index[teams["expected_use"].isna()]
+    if not len(nobody):
+        return []
+    why = "any patient in an English area" if not need.catchment.of_whole_areas else "an area"
+    get = f"no more than the minimum of {allocation.minimum:g}" if allocation.minimum else "no posts"
+    return [
+        f"Teams without {why}, whose need is not known and who get {get}: "
+        f"{len(nobody):,} ({first_few(nobody)})."
+    ]
+
+
+def _audited_in_part(need: NeedIndex, allocation: Allocation) -> list[str]:
+    """Adults of the plan's rows whom the equity table leaves out, if there are any."""
+    adults = allocation.table[f"{need.people}_adults"]
+    counted = adults[audited(allocation, need).index].sum()
+    left_out = adults.sum() - counted
+    if left_out <= 0:
+        return []
+    return [
+        f"{left_out:,.0f} adults live in areas of no team of this plan. They get no posts, and the equity "
+        f"table leaves them out: it is of the {counted:,.0f} adults who live in the teams' areas."
+    ]
+
+
 def parameters(inputs: Inputs, need: NeedIndex) -> dict[str, str]:
     """Every setting of the run, in words, and the days that its files describe."""
     plan, current = inputs.plan, inputs.frames.get("current")
@@ -156,8 +185,8 @@ def parameters(inputs: Inputs, need: NeedIndex) -> dict[str, str]:
         "Service": "district nursing",
         "Total": f"{plan.plan.total:,g} {unit}",
         "Step": f"{plan.plan.step:g} {unit}",
-        "Teams": "PCNs" + (f" of ICB {plan.catchment.icb}" if plan.catchment.icb else ""),
-        "Catchment method": plan.catchment.method,
+        "Teams": _teams_in_words(inputs, need),
+        "Catchment method": _method_in_words(need),
         "Need formula": need.use.formula.name,
         "Base of the need index": f"{need.base.name}: {need.base.adults:,.0f} adults",
         "People of a team": f"{need.people} adults, whose mean need index is {mean:.3f}",
@@ -167,10 +196,33 @@ def parameters(inputs: Inputs, need: NeedIndex) -> dict[str, str]:
         ),
         "Rounding rule": plan.allocate.rule,
         "Minimum": f"{plan.allocate.minimum:g} {unit} a team",
-        "Practices without a PCN": "given posts" if plan.allocate.posts_without_pcn else "given no posts",
+        "Practices without a PCN": _without_pcn_in_words(plan, need),
         "Posts now": now,
         **{f"Date of {role}": inputs.dated(role) for role in inputs.frames if role != "current"},
     }
+
+
+def _teams_in_words(inputs: Inputs, need: NeedIndex) -> str:
+    icb = inputs.plan.catchment.icb
+    whose = f" of ICB {icb}" if icb else ""
+    if need.catchment.practices.name == OF_AREAS:
+        return f"neighbourhoods{whose}, made of the areas that the sheet of posts now names"
+    sheet = inputs.frames.get("current", pd.DataFrame())
+    if "practices" in sheet and (sheet["practices"] != "").any():
+        return f"neighbourhoods{whose}, made of the practices that the sheet of posts now names, and PCNs"
+    return "PCNs" + whose
+
+
+def _method_in_words(need: NeedIndex) -> str:
+    if need.catchment.practices.name == OF_AREAS:
+        return "whole areas, as the sheet of posts now names them"
+    return need.catchment.method.name
+
+
+def _without_pcn_in_words(plan: Plan, need: NeedIndex) -> str:
+    if need.catchment.of_whole_areas:
+        return "no group: their patients count with the team in whose areas they live"
+    return "given posts" if plan.allocate.posts_without_pcn else "given no posts"
 
 
 def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ...]:

@@ -18,6 +18,7 @@ from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError
 from needsalloc.geography import AREAS_OF_ENGLAND
+from needsalloc.grouping import OF_AREAS
 from needsalloc.people import People
 from needsalloc.use import ExpectedUse
 
@@ -97,7 +98,8 @@ def need_index(
     """Expected use over the base's mean, by area and by team.
 
     base: "england" (its resident adults; every area of England must be there) or "icb" (the adults of the
-        teams at hand, or of the one `icb` named, counted as `people` says).
+        teams at hand, or of the one `icb` named, counted as `people` says). Who lives in no team's areas,
+        where teams are groups of areas, is in the base if their row is of the `icb` named.
     people: whose need a team answers for: the adults on its lists, or residents shared by the flows. Patients
         who live in no English area carry their team's mean need.
     catchment: the teams, if they are others than those that `use` was computed for: other groups of the same
@@ -205,7 +207,11 @@ def _england(who: People, use_by_area: Floats, teams: int) -> Base:
 
 def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: str | None) -> Base:
     teams = catchment.teams
-    inside = np.full(len(teams), True) if icb is None else (teams["icb"] == icb).to_numpy()
+    of_areas = catchment.practices.name == OF_AREAS
+    if icb is not None:
+        inside = (teams["icb"] == icb).to_numpy()
+    else:
+        inside = teams["is_team"].to_numpy() if of_areas else np.full(len(teams), True)
     if not inside.any():
         raise UnknownCodeError(f"No team belongs to the ICB {icb!r}. Give the code of an ICB in the map.")
     names = cast("list[str]", teams.loc[inside & teams["is_team"], "icb_name"].unique().tolist())
@@ -216,7 +222,9 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
             "mean need. Use the lists that hold them."
         )
     mean = float((counted * use_by_team)[inside].sum() / adults)
-    name = names[0].replace("Integrated Care Board", "ICB") if len(names) == 1 else ""
+    # Groups of areas may be a part of one ICB, whose name must not stand for them.
+    named = len(names) == 1 and not (of_areas and icb is None)
+    name = names[0].replace("Integrated Care Board", "ICB") if named else ""
     return Base("icb", name or "All teams", adults, mean, inside)
 
 

@@ -17,14 +17,21 @@ from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, fi
 from needsalloc.geography import check_same_vintage
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, Progress, cited, read_inputs
-from needsalloc.kernels import rank
+from needsalloc.kernels import assign, flow, rank
 from needsalloc.maps import ATTRIBUTION
 from needsalloc.need import READINGS, NeedFormula
 from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
 from needsalloc.report import Bundle, write
 from needsalloc.sources import NO_PCN
-from needsalloc.teams import NO_PCN_ELSEWHERE, NOT_IN_MAP, UNASSIGNED, practices_in
+from needsalloc.teams import (
+    AREAS_ELSEWHERE,
+    NO_PCN_ELSEWHERE,
+    NO_TEAM,
+    NOT_IN_MAP,
+    UNASSIGNED,
+    practices_in,
+)
 
 _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",
@@ -151,7 +158,8 @@ def _teams(inputs: Inputs, catchment: Catchment) -> Catchment:
     """The teams that the plan is for: those of the catchment, by the plan's method, or the sheet's own of
     areas.
 
-    Raises PlanError for a sheet with teams of areas beside others, and where they would not serve residents.
+    Raises PlanError for a sheet with teams of areas beside others, beside another method, and where they
+    would not serve residents.
     """
     plan = inputs.plan
     areas = inputs.frames["current"].get("areas") if "current" in inputs.frames else None
@@ -170,12 +178,67 @@ def _teams(inputs: Inputs, catchment: Catchment) -> Catchment:
             f"The {len(current):,} teams of the sheet are made of areas, so they answer for those who live "
             'there: write people = "resident" under [need].'
         )
-    of_area = current.assign(area=areas.str.split()).explode("area").drop_duplicates(["area", "team"])
-    drawn = catchment.regroup(of_area.set_index("area")["team"])
-    if "team_name" not in current:
-        return drawn
-    names = current.set_index("team")["team_name"].replace("", np.nan).reindex(drawn.teams.index)
-    return replace(drawn, teams=drawn.teams.assign(team_name=names.fillna(drawn.teams["team_name"])))
+    if plan.catchment.method != "proportional":
+        raise PlanError(
+            f"The {len(current):,} teams of the sheet are made of whole areas, so the method "
+            f"{plan.catchment.method} has nothing to decide: take method out of [catchment], or the areas "
+            "out of the sheet."
+        )
+    return _of_areas(catchment, current, plan.catchment.icb)
+
+
+def _of_areas(catchment: Catchment, current: pd.DataFrame, icb: str | None) -> Catchment:
+    """Teams of the areas that the sheet names; those that it does not name are the row "not in map".
+
+    With one ICB that row is of its own areas, and those of other ICBs are a group beyond the plan.
+
+    Raises PlanError for a team named like a group that is no team, or of areas that are another ICB's.
+    """
+    reserved = current["team"][current["team"].isin(NO_TEAM)]
+    if len(reserved):
+        raise PlanError(
+            f"{len(reserved):,} teams of the sheet are named like a group that is no team: "
+            f"{first_few(reserved)}. Give them another name."
+        )
+    rows = current.assign(area=current["areas"].str.upper().str.split()).explode("area")
+    groups = rows.drop_duplicates(["area", "team"]).set_index("area")["team"]
+    elsewhere = _areas_elsewhere(catchment, icb) if icb else catchment.areas[:0]
+    beyond = pd.Series(AREAS_ELSEWHERE, index=elsewhere.difference(groups.index))
+    groups = pd.concat([groups, beyond])
+    drawn = catchment.regroup(groups)
+    teams = drawn.teams.copy()
+    said = {NOT_IN_MAP: "Areas that the sheet does not name", AREAS_ELSEWHERE: "Areas of other ICBs"}
+    name = teams.index.to_series().map(said)
+    if "team_name" in current:
+        name = name.fillna(current.set_index("team")["team_name"].replace("", np.nan))
+    teams["team_name"] = name.fillna(teams["team_name"])
+    if icb:
+        is_elsewhere = catchment.areas.isin(elsewhere)
+        most = flow.total_by_column(drawn.flows[is_elsewhere]) > flow.total_by_column(drawn.flows) / 2
+        foreign = teams.index[teams["is_team"] & most]
+        if len(foreign):
+            raise PlanError(
+                f"{len(foreign):,} of {len(current):,} teams of the sheet are made of areas in which most "
+                f"people use another ICB than {icb}: {first_few(foreign)}. Take them out of the sheet, or "
+                "take icb out of [catchment] to plan for all of its teams."
+            )
+        of_icb = catchment.teams.loc[catchment.teams["icb"] == icb, "icb_name"]
+        own = teams["is_team"] | (teams.index == NOT_IN_MAP)
+        teams.loc[own, ["icb", "icb_name"]] = icb, next(iter(of_icb), "")
+    return replace(drawn, teams=teams)
+
+
+def _areas_elsewhere(catchment: Catchment, icb: str) -> pd.Index:
+    """The areas of other ICBs: an area is of the ICB of its largest team, the first of equals.
+
+    One in which nobody is with a team is elsewhere if all of its people are with practices of other ICBs.
+    """
+    teams = catchment.teams
+    largest = assign.first_past_the_post(catchment.flows, teams["is_team"].to_numpy()).entries
+    own = teams.index.isin(_of_icb(teams, icb))
+    is_own = flow.total_by_row(catchment.flows[:, own]) > 0
+    is_own[assign.rows_of(catchment.flows)[largest]] = own[catchment.flows.indices[largest]]
+    return catchment.areas[~is_own]
 
 
 def _people(inputs: Inputs, catchment: Catchment) -> People:
@@ -200,8 +263,10 @@ def _other_reading(formula: str) -> str:
 def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
     plan, teams = inputs.plan, need.teams
     if icb := plan.catchment.icb:
-        teams = teams.loc[_of_icb(teams, icb)]
-    without = tuple(teams.index.intersection([NOT_IN_MAP])) if plan.allocate.posts_without_pcn else None
+        teams = _own(need, icb)
+    without = None
+    if plan.allocate.posts_without_pcn:
+        without = tuple(teams.index[~teams["is_team"] & (teams.index != NO_PCN)])
     return allocate(
         plan.plan.total,
         teams,
@@ -212,6 +277,22 @@ def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
         unit=plan.plan.unit,
         without_posts=without,
     )
+
+
+def _own(need: NeedIndex, icb: str) -> pd.DataFrame:
+    """The rows of need of one ICB's teams, and of its own people without a team."""
+    teams = need.teams.loc[_of_icb(need.teams, icb)].copy()
+    if not need.catchment.of_whole_areas:
+        return teams
+    # By whole areas all who live outside them are in one row, whatever ICB their practices are of.
+    lists = need.use.people.catchment
+    others = lists.teams.index.difference(_of_icb(lists.teams, icb))
+    away = float(lists.registered_by_team.loc[others, "outside"].sum())
+    row = teams.index[teams["outside"] > 0]
+    before = teams.loc[row, "registered"]
+    teams.loc[row, ["registered", "outside"]] -= away
+    teams.loc[row, "registered_adults"] *= teams.loc[row, "registered"] / before
+    return teams
 
 
 def _of_icb(teams: pd.DataFrame, icb: str) -> pd.Index:
@@ -256,7 +337,7 @@ def _bundle(
         people=need.people,
         area_column=catchment.vintage,
         sentences=findings.sentences(plan, need, allocation, audit, moved),
-        warnings=findings.warnings(people.catchment, allocation, audit, found, made_up=made_up),
+        warnings=findings.warnings(need, allocation, audit, found, made_up=made_up),
         allocation=_allocation_table(allocation, need, inputs.frames.get("current")),
         need=areas.reset_index(),
         coverage=people.catchment.coverage(lists),

@@ -12,9 +12,10 @@ from needsalloc.sources import NO_PCN
 NOT_IN_MAP = "not in map"
 NOT_IN_MAP_NAME = "Practices missing from the map"
 NO_PCN_ELSEWHERE = "U elsewhere"
+AREAS_ELSEWHERE = "areas elsewhere"
 UNASSIGNED = "unassigned"
 UNASSIGNED_NAME = "In no team's catchment"
-NO_TEAM = (NO_PCN, NO_PCN_ELSEWHERE, NOT_IN_MAP, UNASSIGNED)
+NO_TEAM = (NO_PCN, NO_PCN_ELSEWHERE, AREAS_ELSEWHERE, NOT_IN_MAP, UNASSIGNED)
 
 
 def teams_of_practices(
@@ -119,6 +120,7 @@ def _text(members: pd.DataFrame, column: str, otherwise: pd.Series | None = None
 
 
 __all__ = [
+    "AREAS_ELSEWHERE",
     "NOT_IN_MAP",
     "NO_PCN_ELSEWHERE",
     "NO_TEAM",
