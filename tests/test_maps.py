@@ -165,7 +165,7 @@ def test_each_area_is_with_the_team_that_most_of_its_people_use(
     world: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     of = catchment(world)
-    frame = to_geo(of, row_of_squares(of.areas), by="area")
+    frame = to_geo(of, row_of_squares(of.areas), by="area", fewest=0)
     # In plain pandas: sums by area and team, the largest of those that are teams, the lower code of two.
     rows, teams = world
     rows = rows[rows["lsoa21"].astype(str).isin(of.areas)].astype({"lsoa21": str, "practice": str})
@@ -191,7 +191,7 @@ def test_each_area_is_with_the_team_that_most_of_its_people_use(
 def test_every_area_and_team_keeps_its_row(world: tuple[pd.DataFrame, pd.DataFrame], method: str) -> None:
     of = catchment(world).with_method(method)
     drawn = row_of_squares(of.areas)
-    areas, teams = to_geo(of, drawn, by="area"), to_geo(of, drawn)
+    areas, teams = to_geo(of, drawn, by="area", fewest=0), to_geo(of, drawn, fewest=0)
     assert areas.index.equals(of.areas)
     assert teams.index.equals(of.teams.index)
     assert teams["registered"].sum() == pytest.approx(of.populations()["registered"].sum())
@@ -241,9 +241,9 @@ def test_what_cannot_be_drawn_is_counted() -> None:
     assert frame.attrs["people_not_drawn"] == 1_000
     assert frame.attrs["boundaries_without_people"] == 2
     assert frame.attrs["caption"] == (
-        "Indicative: each area is drawn with the team that most of its registered people use; people in it "
-        "use other teams too. Not drawn: 1 area without a boundary (1,000 people). 2 teams have no area of "
-        "their own. Nobody of this catchment lives in the 2 other areas of the boundaries. Made up: no data "
+        "Indicative: each area is drawn with the team that the largest part of its registered people use; "
+        "people in it use other teams too. Not drawn: 1 area without a boundary (1,000 people). 2 teams have no "
+        "area of their own. Nobody of this catchment lives in the 2 other areas of the boundaries. Made up: no data "
         "of anyone are used."
     )
     drawn.loc[AREAS[1], "geometry"] = shapely.Polygon()
@@ -254,7 +254,7 @@ def test_areas_with_few_people_are_not_drawn_when_asked() -> None:
     of = na.Catchment.from_registrations(
         registrations([("Z1", AREAS[0], 100), ("Z1", AREAS[1], 99)]), membership({"Z1": "A"})
     )
-    frame = to_geo(of, row_of_squares(), fewest=100)
+    frame = to_geo(of, row_of_squares())  # lists of a part of England: 100
     assert frame.geometry.area.tolist() == [KILOMETRE**2]
     assert frame.attrs["areas_with_few_people"] == 1
     assert "1 area where fewer than 100 of the people counted here live (99 people)" in frame.attrs["caption"]
@@ -263,6 +263,28 @@ def test_areas_with_few_people_are_not_drawn_when_asked() -> None:
         UnknownCodeError, match=r"None of the 2 areas with a boundary has 101 people.*fewest="
     ):
         to_geo(of, row_of_squares(), fewest=101)
+    assert to_geo(of, row_of_squares(), fewest=0).attrs["areas_with_few_people"] == 0
+
+
+def test_lists_of_all_england_are_drawn_wherever_somebody_lives(monkeypatch) -> None:
+    of = na.Catchment.from_registrations(registrations([("Z1", AREAS[0], 7)]), membership({"Z1": "A"}))
+    monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
+    assert to_geo(of, row_of_squares()).attrs["areas_with_few_people"] == 0
+
+
+def test_teams_made_of_areas_have_all_who_live_there() -> None:
+    of = four_areas().regroup(pd.Series({AREAS[0]: "West", AREAS[1]: "West", AREAS[3]: "East"}))
+    said = to_geo(of, row_of_squares()).attrs["caption"]
+    assert "with the team that it is part of, which has all who live there." in said
+    assert "other teams" not in said
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"simplify": "a"}, {"simplify": -5}, {"simplify": np.inf}, {"fewest": -1}, {"fewest": True}]
+)
+def test_what_is_no_length_or_number_of_people_is_refused(wrong) -> None:
+    with pytest.raises(InvalidValueError, match="cannot be: give a"):
+        to_geo(four_areas(), row_of_squares(), **wrong)
 
 
 def test_simplified_frames_have_fewer_points_and_still_fit(synthetic: made.SyntheticEngland) -> None:
@@ -288,7 +310,7 @@ def test_residents_and_shares_are_called_what_they_are() -> None:
     of = na.Catchment.from_flows(flows, area="msoa", team="trust", share="share")
     squares = row_of_squares(of.areas)
     assert not {"registered", "resident"} & set(to_geo(of, squares, fewest=100))
-    assert "with the team that most of its people use" in to_geo(of, squares).attrs["caption"]
+    assert "with the team that the largest part of its people use" in to_geo(of, squares).attrs["caption"]
     residents = pd.Series([7_000.0, 8_000.0], index=of.areas, name="residents")
     assert to_geo(of.with_residents(residents), squares)["resident"].tolist() == [7_000, 8_000]
 
@@ -303,7 +325,7 @@ def test_what_is_no_map_of_these_areas_is_refused() -> None:
         to_geo(of, gpd.GeoDataFrame(geometry=squares.geometry.to_numpy(), index=AREAS))
     with pytest.raises(InvalidValueError, match="1 areas have two boundaries: E01900001"):
         to_geo(of, pd.concat([squares, squares.iloc[:1]]))
-    with pytest.raises(VintageError, match=r"of 2021 .*boundaries of .*2011"):
+    with pytest.raises(VintageError, match=r"2021 .* and 2011 "):
         to_geo(of, row_of_squares(pd.Index(["E01000001", "E01000002"], name="lsoa11")))
     with pytest.raises(UnknownCodeError, match=r"None of the 4 areas .* has a boundary"):
         to_geo(of, row_of_squares(pd.Index(["E01900008"], name="lsoa21")))
@@ -348,7 +370,7 @@ def test_teams_are_told_apart_numbered_and_named(of: na.Catchment, synthetic: ma
     assert ax.get_aspect() == 1
     assert not ax.get_xticks().size
     assert not ax.get_ylabel()
-    assert caption(ax).startswith("Indicative: each area is drawn with the team that most of")
+    assert caption(ax).startswith("Indicative: each area is drawn with the team that the largest part")
     names = sorted(of.teams.loc[of.teams["is_team"], "team_name"])
     assert legend(ax) == [f"{number} {name}" for number, name in enumerate(names, 1)]
     assert {text.get_text() for text in ax.texts} == {str(number) for number in range(1, len(names) + 1)}
@@ -402,6 +424,8 @@ def test_values_that_are_of_nothing_here_are_refused() -> None:
         plot(of, squares, values=pd.Series([1.0, 2.0], index=["A", "X1"]))
     with pytest.raises(InvalidValueError, match="stand twice: A"):
         plot(of, squares, values=pd.Series([1.0, 2.0], index=["A", "A"]))
+    with pytest.raises(InvalidValueError, match="a table of 1 columns"):
+        plot(of, squares, values=pd.DataFrame({"x": [1.0]}, index=["A"]))  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="no numbers"):
         plot(of, squares, values=pd.Series(["high"], index=["A"]))
 
@@ -474,13 +498,30 @@ def test_england_is_one_seamless_coverage(england) -> None:
 def test_england_draws_with_no_two_neighbours_alike(england) -> None:
     of, drawn = england
     ax = plot(of, drawn)
-    assert "Not drawn: 4 areas where fewer than 100" in caption(ax)
+    assert "Not drawn" not in caption(ax)
     assert "Source of boundaries: Office for National Statistics" in caption(ax)
-    teams = to_geo(of, drawn, fewest=100).geometry.dropna().to_numpy()
+    teams = to_geo(of, drawn).geometry.dropna().to_numpy()
     left, right = coverage.neighbours(teams)
     colour = coverage.colouring(left, right, len(teams))
     assert (colour[left] != colour[right]).all()
     assert np.bincount(colour).min() > 150
+
+
+def test_the_teams_of_one_icb_do_not_reach_across_england(real_data) -> None:
+    folder = real_data / "staffordshire-2025"
+    of = na.Catchment.from_registrations(
+        na.read_registrations(folder / "gp-reg-pat-prac-lsoa-all_2025-10_QNC.csv.gz"),
+        na.read_membership(folder / "gp-reg-pat-prac-map_2025-10.csv.gz"),
+    )
+    drawn = na.read_boundaries(folder / "boundaries_lsoa21.parquet")
+    west, south, east, north = to_geo(of, drawn).total_bounds
+    # Staffordshire is some 70 km from west to east and 95 km from south to north.
+    assert east - west < 80_000
+    assert north - south < 100_000
+    teams = of.teams["is_team"]
+    people = to_geo(of, drawn).attrs["people_not_drawn"]
+    assert people < 0.03 * of.registered_by_team.loc[teams, "inside"].sum()
+    assert to_geo(of, drawn, fewest=0).total_bounds[3] - south > 300_000
 
 
 def test_england_of_2021_has_no_gap_either(real_data) -> None:

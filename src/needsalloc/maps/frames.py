@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import sparse
 
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage, english
+from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import assign, flow
 from needsalloc.maps import coverage
 from needsalloc.synthetic import is_synthetic
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
     from needsalloc.catchment import Catchment
 
-FEWEST_PEOPLE = 100  # an area with fewer of the people is far away and would only shrink a map
+# In lists of a part of England, an area with fewer of their people is far away and would only shrink a map.
+FEWEST_PEOPLE = 100
 GRID = 27700
 ATTRIBUTION = (
     "Source of boundaries: Office for National Statistics, licensed under the Open Government Licence v3.0. "
@@ -37,20 +40,22 @@ def to_geo(
     *,
     by: Literal["team", "area"] = "team",
     simplify: float | None = None,
-    fewest: float = 0,
+    fewest: float | None = None,
 ) -> gpd.GeoDataFrame:
     """The catchment as a GeoDataFrame (EPSG:27700), without gaps or overlaps between neighbours.
 
     boundaries: polygons by area code (see `read_boundaries`).
-    by: "area", a row for each area: `team` (of those that the method gives it to, the one that most of its
-        registered people use) and `team_name`, `resident_share` (the part of its registered people who use
-        that team, whatever the method), `teams` (to how many the method gives it) and `registered`.
+    by: "area", a row for each area: `team` (of those that the method gives it to, the one that the largest
+        part of its registered people use) and `team_name`, `resident_share` (the part of its registered
+        people who use that team, whatever the method), `teams` (to how many the method gives it) and
+        `registered`.
         "team", a row for each team: `team_name`, `icb`, `is_team`, `registered`, the number and the union of
         its `areas`. By a proportional method these are the areas whose `team` it is; by whole areas, all that
         the method gives it, so that the shapes of two teams overlap where they share an area.
     simplify: draw borders with less detail; the side, in metres, of the smallest detail that stays. Borders
         that two areas share are simplified once, before areas become teams, so everything still fits.
-    fewest: areas with fewer people have no geometry. A file of one ICB has somebody far away in many.
+    fewest: areas with fewer people have no geometry. By default 100, since the lists of a part of England
+        have somebody far away in many areas; with all England's every area is drawn.
 
     Every area and team keeps its row; what cannot be drawn has no geometry and is counted in `attrs`:
     `areas_without_boundary`, `areas_with_few_people`, `people_not_drawn`, `areas_without_team`,
@@ -59,7 +64,8 @@ def to_geo(
     `resident`; a catchment of shares alone has neither.
 
     Raises VintageError for boundaries of another census, UnknownCodeError if no area has a boundary,
-    InvalidValueError for a frame that is no map or has a code twice.
+    InvalidValueError for a frame that is no map or has a code twice, and for what is no length or number of
+    people.
 
     >>> import needsalloc as na
     >>> england = na.synthetic.england(areas=60, pcns=3, seed=1)
@@ -69,6 +75,8 @@ def to_geo(
     """
     if by not in ("team", "area"):
         raise InvalidValueError(f'by={by!r} is unknown: choose "team" or "area".')
+    if simplify is not None:
+        _check_amount(simplify, "simplify", "a length in metres, such as 200")
     drawing = Drawing.of(catchment, boundaries, fewest)
     if simplify is not None:
         drawing = drawing.simplified(lambda polygons: coverage.simplify(polygons, simplify))
@@ -91,8 +99,11 @@ class Drawing:
     source: dict[str, Any]
 
     @classmethod
-    def of(cls, catchment: Catchment, boundaries: gpd.GeoDataFrame, fewest: float) -> Drawing:
+    def of(cls, catchment: Catchment, boundaries: gpd.GeoDataFrame, fewest: float | None) -> Drawing:
         """Match boundaries to areas and make one coverage of those that are drawn."""
+        if fewest is None:
+            fewest = 0 if catchment.is_national else FEWEST_PEOPLE
+        _check_amount(fewest, "fewest", "a number of people, such as 100, or 0 to draw every area")
         shapes = _matched(catchment, boundaries)
         missing = pd.isna(shapes)
         counted = catchment.unit in _PEOPLE  # shares alone are of nobody, so there are never few
@@ -193,13 +204,15 @@ class Drawing:
     def caption(self) -> str:
         """What must be said under any map of this."""
         people = "registered people" if self.catchment.unit == "patients" else "people"
-        how = (
-            f"a team to which the method gives it ({self.catchment.method})"
-            if self.catchment.method.by_whole_areas
-            else f"the team that most of its {people} use"
-        )
+        others = "; people in it use other teams too"
+        if self.catchment.practices.name == OF_AREAS:
+            how, others = "the team that it is part of", ", which has all who live there"
+        elif self.catchment.method.by_whole_areas:
+            how = f"a team to which the method gives it ({self.catchment.method})"
+        else:
+            how = f"the team that the largest part of its {people} use"
         counts = self.counts
-        told = [f"Indicative: each area is drawn with {how}; people in it use other teams too."]
+        told = [f"Indicative: each area is drawn with {how}{others}."]
         if several := counts["areas_of_several_teams"]:
             told.append(
                 f"In more than one catchment, and drawn with the team most used: {count_of_areas(several)}."
@@ -228,6 +241,11 @@ class Drawing:
         found = gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, index=frame.index, crs=GRID))
         found.attrs = {"source": self.source, "caption": self.caption, **self.counts}
         return found
+
+
+def _check_amount(value: object, name: str, wanted: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+        raise InvalidValueError(f"{name}={value!r} cannot be: give {wanted}.")
 
 
 def _matched(catchment: Catchment, boundaries: gpd.GeoDataFrame) -> coverage.Shapes:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from needsalloc.alignment import check_series
 from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage
 from needsalloc.maps import coverage
 from needsalloc.maps.classes import between, classed, fifths
-from needsalloc.maps.frames import FEWEST_PEOPLE, GRID, Drawing, count_of_areas
+from needsalloc.maps.frames import GRID, Drawing, count_of_areas
 
 if TYPE_CHECKING:
     import folium
@@ -60,7 +61,7 @@ def plot(
     values: pd.Series | None = None,
     ax: Axes | None = None,
     title: str | None = None,
-    fewest: float = FEWEST_PEOPLE,
+    fewest: float | None = None,
 ) -> Axes:
     """Draw the catchment's teams, or a figure of theirs, with a caption that says how far to trust the map.
 
@@ -68,7 +69,8 @@ def plot(
     values: a figure by team or by area (its index decides), drawn in five classes of about equal number, the
         lighter the less; without it each team has a colour that its neighbours do not have, and up to 40
         teams are numbered and named. An area or team without a figure is grey.
-    ax: draw here; otherwise on a new figure. fewest: areas with fewer people are not drawn (see `to_geo`).
+    ax: draw here; otherwise on a new figure. fewest: areas with fewer people are not drawn; by default 100,
+        or 0 with the lists of all England (see `to_geo`).
 
     Returns the axes; the caption is the label of their x axis. Needs matplotlib
     (pip install "needsalloc[maps]").
@@ -117,7 +119,7 @@ def explore(
     *,
     values: pd.Series | None = None,
     title: str | None = None,
-    fewest: float = FEWEST_PEOPLE,
+    fewest: float | None = None,
 ) -> folium.Map:
     """The map of `plot` to zoom into, with names and figures under the pointer: `.save("map.html")`.
 
@@ -153,7 +155,7 @@ def explore(
 
 
 def _picture(
-    catchment: Catchment, boundaries: gpd.GeoDataFrame, values: pd.Series | None, fewest: float
+    catchment: Catchment, boundaries: gpd.GeoDataFrame, values: pd.Series | None, fewest: float | None
 ) -> _Picture:
     by_area = values is not None and _by_area(values, catchment)
     drawing = Drawing.of(catchment, boundaries, fewest).simplified(coverage.simplify_for_picture)
@@ -173,6 +175,7 @@ def _picture(
 
 def _by_area(values: pd.Series, catchment: Catchment) -> bool:
     """Whether values are by area rather than by team; refuses those that are neither."""
+    check_series(values, "the values")
     index, areas, teams = values.index, catchment.areas, catchment.teams.index
     if index.has_duplicates:
         twice = index[index.duplicated()].unique()
