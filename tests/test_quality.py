@@ -11,7 +11,13 @@ import needsalloc as na
 from needsalloc import errors
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.outliers import SCREENS, outliers
-from needsalloc.quality import coverage_by_area, deprivation_fifth, overlap
+from needsalloc.quality import (
+    coverage_by_area,
+    deprivation_fifth,
+    deprivation_fifth_of_teams,
+    label_of_most_patients,
+    overlap,
+)
 from small_worlds import CODES, PRACTICES, catchment, law, membership, registrations, worlds
 
 A, B, C, D, E = CODES[:5]
@@ -79,6 +85,9 @@ def test_every_area_and_everybody_is_in_one_row_of_the_coverage(world, residents
         (people(120, -1, 5), 0.5, "negative residents"),
         (people(120, np.nan, 5), 0.5, "missing or negative"),
         (people(120, 90, 5), 50, "write 0.5 for 50 per cent"),
+        (people(20, 30, 5).rename("imd_score"), 0.5, "imd_score is a rate"),
+        (people(120, 90, 5).astype(object).replace(90, "many"), 0.5, "some values are no numbers"),
+        (people(120, 90, 5).to_frame(), 0.5, "a table of 1 columns"),
     ],
 )
 def test_residents_that_cannot_be_used_are_refused(small, residents, below, message):
@@ -120,6 +129,97 @@ def test_another_drawing_of_the_areas_can_be_the_own_one(small):
     assert not found.areas["tied"].any()
     with pytest.raises(errors.UnknownCodeError, match="1 teams of areas are no teams"):
         overlap(small, own=pd.Series({A: "U"}))
+
+
+def test_neighbourhoods_of_some_areas_of_2021_are_taken_and_strangers_are_not():
+    # The third area has a code of 2021 alone, so a table of the other two reads as one of 2011.
+    old, new = ["E01000001", "E01000002"], "E01033800"
+    rows = [(P1, old[0], 5), (P1, old[1], 3), (P2, old[1], 4), (P2, new, 7)]
+    of = catchment((registrations(rows), membership({P1: "T1", P2: "T2"})))
+    for name in (None, "lsoa11", "lsoa21"):
+        own = pd.Series({old[0]: "T1", old[1]: "T1"}).rename_axis(name)
+        assert overlap(of, own=own).areas["own"].tolist() == [5, 3, 0]
+        assert people_served(of, own, "residents").table.loc["Everybody"].tolist() == [7, 12, 0, 19]
+    for look in (lambda own: overlap(of, own=own), lambda own: people_served(of, own, "both")):
+        with pytest.raises(
+            errors.UnknownCodeError, match=r"1 of 2 areas .* not in this catchment: E01000004"
+        ):
+            look(pd.Series({old[0]: "T1", "E01000004": "T1"}))
+        with pytest.raises(errors.InvalidValueError, match="1 areas stand twice"):
+            look(pd.Series(["T1", "T2"], index=[new, new]))
+        with pytest.raises(errors.VintageError, match="of two censuses"):
+            look(pd.Series({old[0]: "T1", "E01033001": "T1"}).rename_axis("lsoa11"))
+    earlier = registrations([(P1, old[0], 5), (P2, old[1], 4)]).rename(columns={"lsoa21": "lsoa11"})
+    of = na.Catchment.from_registrations(earlier, membership({P1: "T1", P2: "T2"}))
+    with pytest.raises(errors.VintageError, match="of two censuses"):
+        overlap(of, own=pd.Series({old[0]: "T1", new: "T1"}))
+
+
+def test_localisation_of_teams_by_their_own_groups(small):
+    found = overlap(small)
+    table = found.teams_by(pd.Series({"T1": "town", "T2": "town"}, name="setting"))
+    assert table.columns[:3].tolist() == ["teams", "registered", "in_catchment"]
+    # 60 of 75 and 35 of 75: by people, and in the middle of the two teams.
+    assert table.loc["town", ["teams", "registered", "in_catchment"]].tolist() == [2, 150, 95]
+    expected = [95 / 150, (60 / 75 + 35 / 75) / 2]
+    assert table.loc["town", ["living_inside", "team_mean"]].tolist() == pytest.approx(expected)
+    two = found.teams_by(pd.DataFrame({"teams": ["x", None], "fifth": [1, 2]}, index=["T1", "T2"]))
+    assert two["teams"].sum() == 2
+    assert two.index.names == ["teams", "fifth"]
+    with pytest.raises(errors.UnknownCodeError, match=r"1 of 2 teams are missing .*by\(\)"):
+        found.teams_by(pd.Series({"T1": 1, A: 2}))
+    with pytest.raises(errors.InvalidValueError, match="1 teams stand twice in the groups: T2"):
+        found.teams_by(pd.Series([1, 2, 3], index=["T1", "T2", "T2"]))
+
+
+def test_teams_take_the_fifth_and_the_label_of_their_patients(small):
+    # T1: 60 patients in A and 10 in B; T2: 40, 30 and 5 in C.
+    score = pd.Series({A: 10.0, B: 80.0, C: 10.0}, name="imd_score")
+    assert deprivation_fifth_of_teams(small, score).to_dict() == {"T1": 3, "T2": 1}  # means 20 and 38
+    labels = pd.Series({A: "town", B: "village", C: "village"}, name="setting")
+    assert label_of_most_patients(small, labels).to_dict() == {"T1": "town", "T2": "town"}
+    labels[A] = "village"
+    assert label_of_most_patients(small, labels).unique().tolist() == ["village"]
+    with pytest.raises(errors.InvalidValueError, match="imd_decile is no score"):
+        deprivation_fifth_of_teams(small, score.rename("imd_decile"))
+    with pytest.raises(errors.UnknownCodeError, match="1 of 3 areas are missing from the labels"):
+        label_of_most_patients(small, labels.drop(C))
+
+
+def test_a_team_of_nobody_here_has_no_fifth_and_is_counted_as_such():
+    rows = [(P1, A, 5), (P2, "W01000001", 5)]
+    of = catchment((registrations(rows), membership({P1: "T1", P2: "T2"})))
+    fifth = deprivation_fifth_of_teams(of, pd.Series({A: 10.0}))
+    assert fifth["T1"] == 1
+    assert fifth.isna()["T2"]
+    assert label_of_most_patients(of, pd.Series({A: "town"})).isna().to_dict() == {"T1": False, "T2": True}
+    assert overlap(of).teams_by(fifth)["registered"].tolist() == [5, 5]
+
+
+@law(worlds(), st.lists(st.integers(0, 60), min_size=len(CODES), max_size=len(CODES)))
+def test_fifths_of_teams_are_equal_groups_in_order(world, scores):
+    of, score = catchment(world), people(*scores).rename("imd_score")
+    fifth = deprivation_fifth_of_teams(of, score).dropna().astype(int)
+    counts = fifth.value_counts().reindex(range(1, 6), fill_value=0)
+    assert counts.max() - counts.min() <= 1
+    flows = of.to_frame().assign(score=lambda rows: rows["lsoa21"].astype(str).map(score))
+    flows["of_score"] = flows["score"] * flows["registered"]
+    sums = flows.groupby("team", observed=True)[["of_score", "registered"]].sum()
+    mean = (sums["of_score"] / sums["registered"])[fifth.index]
+    for more, less in zip(fifth.sort_values().index, fifth.sort_values().index[1:], strict=False):
+        assert fifth[more] == fifth[less] or mean[more] >= mean[less] - 1e-9
+    found = overlap(of)
+    if len(fifth) == found.teams["is_team"].sum():
+        table = found.teams_by(fifth)
+        teams = found.teams[found.teams["is_team"]]
+        assert table["in_catchment"].sum() == pytest.approx(teams["in_catchment"].sum())
+        assert table["registered"].sum() == pytest.approx(teams["registered"].sum())
+
+
+def test_overlap_of_a_part_of_england_says_so(small, monkeypatch):
+    assert "by these lists alone, which are not all England's" in repr(overlap(small))
+    monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
+    assert "these lists" not in repr(overlap(small))
 
 
 def test_a_tie_goes_to_the_lower_code_and_is_marked():
@@ -203,33 +303,53 @@ def test_an_area_at_the_edge_goes_to_the_neighbour(small):
     assert found.outside == 5
     other_way = pd.Series({A: "QBB", B: "QAA", C: "QBB"})
     found = own_icb_assignment(small, "QAA", other_way)
-    assert found.table.loc[B, ["what", "own_icb_team", "england_team"]].tolist() == [
+    assert found.table.loc[B, ["what", "own_icb_team", "largest_team"]].tolist() == [
         "goes to another ICB",
         "T1",
         "T2",
     ]
-    assert "1 of its areas (100 registered people) go" in repr(found)
+    assert "by the lists of 2 ICBs (not all England's) 1 of its areas (100 registered people) go" in repr(
+        found
+    )
     with pytest.raises(errors.UnknownCodeError, match="No team belongs to the ICB 'E54'"):
         own_icb_assignment(small, "E54", HOME)
+    with pytest.raises(errors.UnknownCodeError, match=r"No area has QAA .*E54000001.* such as QHM"):
+        own_icb_assignment(small, "QAA", HOME.replace({"QAA": "E54000001", "QBB": "E54000002"}))
+    with pytest.raises(errors.InvalidValueError, match="a table of 1 columns"):
+        own_icb_assignment(small, "QAA", HOME.to_frame())
+
+
+def test_one_icbs_lists_alone_are_compared_with_nothing():
+    rows = [(P1, A, 5), (P2, A, 4), (P3, B, 4)]
+    teams = membership({P1: "T1", P2: "T2", P3: "U"}, icb={P1: "QAA", P2: "QAA", P3: "QBB"})
+    with pytest.raises(errors.InvalidValueError, match="All 2 teams of this catchment are of QAA"):
+        own_icb_assignment(na.Catchment.from_registrations(registrations(rows), teams), "QAA", HOME)
+
+
+def test_with_all_englands_lists_the_assignment_says_so(small, monkeypatch):
+    monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
+    assert "by all England's lists 0 of its areas" in repr(own_icb_assignment(small, "QAA", HOME))
 
 
 @law(worlds())
 def test_all_of_an_icb_is_in_one_row_of_its_assignment(world):
     of = two_icbs(world)
-    for icb in set(of.teams["icb"]) - {""}:
+    icbs = set(of.teams.loc[of.teams["is_team"], "icb"])
+    for icb in icbs if len(icbs) > 1 else ():
         found = own_icb_assignment(of, icb, HOME)
         lists = of.registered_by_team[(of.teams["icb"] == icb) & of.teams["is_team"]]
         assert found.table["with_icb"].sum() + found.outside == pytest.approx(lists["registered"].sum())
         assert set(of.areas[HOME[of.areas] == icb]) <= set(found.table.index)
         assert found.summary["areas"].sum() == len(found.table)
         same = found.table["what"] == "same team"
-        assert (found.table["own_icb_team"] == found.table["england_team"])[same].all()
+        assert (found.table["own_icb_team"] == found.table["largest_team"])[same].all()
 
 
 # Served
 
 
-def test_served_in_a_small_world(small):
+def test_served_in_a_small_world(small, monkeypatch):
+    monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
     areas, residents = pd.Series({A: "T1", B: "T2", C: "T2"}), people(120, 90, 5)
     found = people_served(small, areas, pd.Series({"T1": "both", "T2": "residents"}), residents=residents)
     assert found.table.loc["Everybody"].tolist() == [0, 220, 10, 230]
@@ -243,6 +363,38 @@ def test_served_in_a_small_world(small):
     assert "not known" in repr(people_served(small, areas, "both"))
 
 
+def test_residents_beyond_the_lists_of_a_part_of_england_stand_apart(small):
+    areas, residents = pd.Series({A: "T1", B: "T2", C: "T2"}), people(120, 90, 5_005)
+    found = people_served(small, areas, pd.Series({"T1": "registered", "T2": "both"}), residents=residents)
+    alone = people_served(small, areas, pd.Series({"T1": "registered", "T2": "both"}))
+    assert found.table.index.tolist() == [
+        "registered",
+        "registered, outside these areas",
+        "Everybody",
+        "resident, on other lists or none",
+    ]
+    # A has 20 residents more than patients, C 5,000; T2 answers for those who live in C.
+    assert found.table.loc["resident, on other lists or none"].tolist() == [20, 5_000, 0, 5_020]
+    assert found.table.loc["Everybody"].tolist() == alone.table.loc["Everybody"].tolist()
+    pd.testing.assert_frame_equal(found.teams, alone.teams)
+    pd.testing.assert_frame_equal(found.areas, alone.areas)
+    assert "of 210 people" in repr(found)
+    assert "5,020 other residents are on other lists or on none" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("residents", "message"),
+    [
+        (people(20, 30, 5).rename("imd_score"), "imd_score is a rate"),
+        (people(120, -90, 5), "1 areas have missing or negative residents"),
+        (people(120, 90), "1 of 3 areas"),
+    ],
+)
+def test_residents_that_nobody_can_be_are_refused(small, residents, message):
+    with pytest.raises(errors.NeedsallocError, match=message):
+        people_served(small, small.team_of_area(), "both", residents=residents)
+
+
 @law(
     worlds(),
     st.lists(st.sampled_from(WORDS), min_size=3, max_size=3),
@@ -254,7 +406,9 @@ def test_served_counts_everybody_once(world, words, numbers):
     areas = of.team_of_area()
     if not of.teams["is_team"].any():
         return
-    found = people_served(of, areas, serves, residents=residents)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(na.Catchment, "is_national", property(lambda _: True))
+        found = people_served(of, areas, serves, residents=residents)
     expected = {0: 0.0, 1: 0.0, 2: 0.0}
     by_team = dict.fromkeys(of.teams.index[of.teams["is_team"]], 0.0)
     for code, team, patients in of.to_frame()[["lsoa21", "team", "registered"]].itertuples(index=False):
@@ -379,6 +533,21 @@ def test_outliers_remove_nothing_and_state_their_threshold(world):
     assert found.table.groupby(["kind", "code"]).size().le(1).all()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"lists": people(1, 2, 3).to_frame(18)}, "lists must be by practice and sex"),
+        ({"lists": people(1, 2, 3)}, "lists must be the table of read_lists"),
+        ({"population": ages()}, "population must be by area"),
+        ({"population": people(1, 2, 3).to_frame("imd_score")}, "this table has imd_score"),
+        ({"names": people(1, 2, 3).to_frame()}, "The names are a table"),
+    ],
+)
+def test_tables_that_are_others_are_refused(odd, wrong, message):
+    with pytest.raises(errors.InvalidValueError, match=message):
+        outliers(odd, **wrong)
+
+
 def test_groups_of_areas_hold_no_lists(small):
     with pytest.raises(errors.InvalidValueError, match="groups of areas"):
         outliers(small.regroup(small.team_of_area()))
@@ -387,7 +556,7 @@ def test_groups_of_areas_hold_no_lists(small):
 def test_shares_count_nobody_and_are_refused(small):
     flows = pd.DataFrame({"msoa": ["E02000001"] * 2, "trust": ["R1H", "RAL"], "share": [0.6, 0.4]})
     shares = na.Catchment.from_flows(flows, area="msoa", team="trust", share="share")
-    for look in (overlap, outliers):
+    for look in (overlap, outliers, lambda of: own_icb_assignment(of, "QAA", pd.Series())):
         with pytest.raises(errors.InvalidValueError, match="count nobody"):
             look(shares)
     found = overlap(shares.with_residents(pd.Series({"E02000001": 1_000.0})))

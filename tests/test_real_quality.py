@@ -10,8 +10,16 @@ import pytest
 
 import needsalloc as na
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
+from needsalloc.errors import InvalidValueError, UnknownCodeError
 from needsalloc.outliers import Outliers, outliers
-from needsalloc.quality import Overlap, coverage_by_area, deprivation_fifth, overlap
+from needsalloc.quality import (
+    Overlap,
+    coverage_by_area,
+    deprivation_fifth,
+    deprivation_fifth_of_teams,
+    label_of_most_patients,
+    overlap,
+)
 
 PATIENTS, ENGLISH, WITHOUT_PCN, RESIDENTS = 62_581_556, 62_544_470, 261_137, 56_550_138
 
@@ -45,6 +53,23 @@ def england(real_data) -> England:
         na.read_population(folder / "population20_lsoa11.csv.gz"),
         rows,
     )
+
+
+@dataclass
+class Staffordshire:
+    """The lists of one ICB alone, on areas of 2021."""
+
+    catchment: na.Catchment
+    residents: pd.Series
+
+
+@pytest.fixture(scope="module")
+def staffordshire(real_data) -> Staffordshire:
+    folder = real_data / "staffordshire-2025"
+    lists = na.read_registrations(folder / "gp-reg-pat-prac-lsoa-all_2025-10_QNC.csv.gz")
+    members = na.read_membership(folder / "gp-reg-pat-prac-map_2025-10.csv.gz")
+    residents = na.read_population(folder / "census21_lsoa21_age6.csv.gz").sum(axis=1)
+    return Staffordshire(na.Catchment.from_registrations(lists, members), residents)
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +116,8 @@ def test_coverage_of_england(england):
     assert "30 Jun 2020" in repr(coverage)
 
 
-def test_one_icbs_lists_do_not_lose_the_rest_of_the_population(real_data):
-    folder = real_data / "staffordshire-2025"
-    lists = na.read_registrations(folder / "gp-reg-pat-prac-lsoa-all_2025-10_QNC.csv.gz")
-    members = na.read_membership(folder / "gp-reg-pat-prac-map_2025-10.csv.gz")
-    of = na.Catchment.from_registrations(lists, members)
-    residents = na.read_population(folder / "census21_lsoa21_age6.csv.gz").sum(axis=1)
+def test_one_icbs_lists_do_not_lose_the_rest_of_the_population(staffordshire):
+    of, residents = staffordshire.catchment, staffordshire.residents
     coverage = coverage_by_area(of, residents)
     english = residents[residents.index.str.startswith("E")]
     assert coverage.summary.loc["All areas", ["areas", "resident"]].tolist() == [33_755, english.sum()]
@@ -149,6 +170,39 @@ def test_overlap_is_less_in_urban_and_in_deprived_areas_as_the_study_found(engla
     assert abs(both["Rural"][5] - both["Rural"][1]) < 0.03
     own = found.areas["own"].groupby(fifth).sum() / found.areas["registered"].groupby(fifth).sum()
     np.testing.assert_allclose(by_fifth["own_share"], own)
+
+
+def test_teams_of_deprived_or_urban_people_have_fewer_of_them_inside(england, found):
+    """The other measure of overlap, by teams: it has the gradient of the first, and a steeper one."""
+    deprivation = na.read_deprivation(england.folder / "imd2019_lsoa11.csv.gz")
+    rurality = england.labels("ruc11_lsoa11", "ruc").rename("rurality")
+    fifth = deprivation_fifth_of_teams(england.catchment, deprivation["imd_score"])
+    setting = label_of_most_patients(england.catchment, rurality)
+    by_fifth, by_setting = found.teams_by(fifth), found.teams_by(setting)
+    assert by_fifth["living_inside"].round(3).tolist() == [0.660, 0.706, 0.748, 0.796, 0.819]
+    assert by_fifth["team_50%"].round(3).tolist() == [0.646, 0.697, 0.760, 0.827, 0.856]
+    assert by_setting["living_inside"].round(3).to_dict() == {"Rural": 0.877, "Urban": 0.724}
+    both = found.teams_by(pd.concat([setting, fifth], axis=1))
+    assert both.loc["Urban", "living_inside"].is_monotonic_increasing
+    assert both.loc["Rural", "teams"].sum() == 184
+
+    rows = england.rows[england.rows["lsoa11"].str.startswith("E01") & (england.rows["pcn"] != "U")]
+    rows = rows.assign(score=rows["lsoa11"].map(deprivation["imd_score"]), kind=rows["lsoa11"].map(rurality))
+    mean = (rows["score"] * rows["patients"]).groupby(rows["pcn"]).sum()
+    mean = mean / rows.groupby("pcn")["patients"].sum()
+    plain = pd.qcut(-mean, 5, labels=False) + 1
+    # Cut by the values at five equal steps, a team at a step may be in either.
+    assert (plain - fifth).abs().sum() <= 4
+    kinds = rows.pivot_table(index="pcn", columns="kind", values="patients", aggfunc="sum").fillna(0)
+    assert (kinds.idxmax(axis=1) == setting).all()
+    own = england.catchment.team_of_area()
+    inside = rows["patients"].where(rows["lsoa11"].map(own) == rows["pcn"], 0)
+    lists = england.rows[england.rows["pcn"] != "U"]
+    expected = (
+        inside.groupby(rows["pcn"].map(fifth)).sum()
+        / lists["patients"].groupby(lists["pcn"].map(fifth)).sum()
+    )
+    np.testing.assert_allclose(by_fifth["living_inside"], expected)
 
 
 def test_catchment_people_go_with_list_sizes_as_in_the_study(england, found):
@@ -209,6 +263,43 @@ def test_a_quarter_of_england_has_two_teams_if_every_pcn_serves_its_list_and_its
     assert everybody["two_teams"] == found.areas["other_teams"].sum()
     assert everybody["no_team"] == england.catchment.registered_by_team.loc["U", "outside"]
     assert everybody["two_teams"] / PATIENTS == pytest.approx(0.255, abs=5e-4)
+
+
+def test_one_icbs_lists_take_no_residents_of_other_lists_for_theirs(staffordshire):
+    of, residents = staffordshire.catchment, staffordshire.residents
+    who = people_served(of, of.team_of_area(), "both", residents=residents)
+    assert who.table.at["Everybody", "all"] == pytest.approx(of.patients)
+    lists = of.registered_by_area
+    beyond = (residents[of.areas] - lists).clip(lower=0).sum()
+    assert beyond > 4_000_000  # nearly all of the people of streets where one patient lives
+    assert who.table.at["resident, on other lists or none", "all"] == pytest.approx(beyond)
+    assert who.teams["people"].max() < 2 * of.registered_by_team["registered"].max()
+
+
+def test_one_icbs_lists_are_not_taken_for_all_englands(staffordshire):
+    of = staffordshire.catchment
+    with pytest.raises(InvalidValueError, match="teams of this catchment are of QNC"):
+        own_icb_assignment(of, "QNC", pd.Series("QNC", index=of.areas))
+
+
+def test_homes_in_other_codes_are_refused(england):
+    home = england.labels("lookup_lsoa11_sicbl22_icb22_ltla22", "icb22_code")
+    with pytest.raises(UnknownCodeError, match=r"No area has QNC as its home; areas have E54.*such as QHM"):
+        own_icb_assignment(england.catchment, "QNC", home)
+
+
+def test_neighbourhoods_of_unchanged_areas_of_2021_are_no_mix_of_censuses(staffordshire):
+    of = staffordshire.catchment
+    some = of.team_of_area()
+    some = some[some.index < "E01033769"].head(100).rename_axis("lsoa21")
+    found = overlap(of, own=some)
+    assert found.areas["own_team"].notna().sum() == 100
+    people = of.registered_by_area[some.index].sum()
+    assert found.teams["catchment_registered"].sum() == people
+    served = people_served(of, some, "residents").table
+    assert served.at["Everybody", "one_team"] == people
+    with pytest.raises(UnknownCodeError, match=r"1 of 101 areas .*: E01000004"):
+        overlap(of, own=pd.concat([some, pd.Series({"E01000004": some.iloc[0]})]))
 
 
 # Outliers

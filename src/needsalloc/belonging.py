@@ -16,7 +16,16 @@ from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import assign, rank
-from needsalloc.quality import check_counted, chosen_team, labels_by_area, owners, ratio, team_codes
+from needsalloc.quality import (
+    check_counted,
+    chosen_team,
+    labels_by_area,
+    of_part_of_england,
+    owners,
+    people_living,
+    ratio,
+    team_codes,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,10 +79,12 @@ def living_outside(
     as QHM in one and an ONS code E54… in the other), VintageError for areas of two vintages.
     """
     check_counted(catchment)
+    check_series(home, "the homes of areas")
     area_group = labels_by_area(catchment.areas, home.to_frame("home"), "the homes of areas")["home"]
     if of_practice is None:
         ours = catchment.teams["icb"].iloc[catchment.team_of_practice]
     else:
+        check_series(of_practice, "the groups of practices")
         ours = of_practice.reindex(catchment.practices)
     ours = ours.astype(object).where(ours.notna() & (ours != ""), NO_GROUP)
     if not ours.isin(home).any():
@@ -120,7 +131,7 @@ UNSERVED = "none of its teams"
 
 @dataclass(frozen=True, eq=False)
 class OwnIcbAssignment:
-    """Areas of an ICB by its own practices' lists alone, and by the lists of all England.
+    """Areas of an ICB by its own practices' lists alone, and by all the lists of the catchment.
 
     Attributes
     ----------
@@ -129,14 +140,17 @@ class OwnIcbAssignment:
     table:
         Index area, each that is of the ICB or where a patient of its teams lives: `home`, `registered` (on
         any list), `with_icb` (on its teams' lists), `own_icb_team` (largest of its teams; missing if none has
-        a patient), `england_team`, `england_icb` (largest of all) and `what`.
+        a patient), `largest_team`, `largest_icb` (of all lists) and `what`.
     outside:
         Patients of its teams who live in no English area.
+    lists:
+        Whose lists all of them are: "all England's lists", or those of so many ICBs.
     """
 
     icb: str
     table: pd.DataFrame
     outside: float
+    lists: str
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -153,7 +167,7 @@ class OwnIcbAssignment:
     def __repr__(self) -> str:
         goes, comes = (self.table.loc[self.table["what"] == what, "registered"] for what in (GOES, COMES))
         return (
-            f"<OwnIcbAssignment of {self.icb}: by all England's lists {len(goes):,} of its areas "
+            f"<OwnIcbAssignment of {self.icb}: by {self.lists} {len(goes):,} of its areas "
             f"({goes.sum():,.0f} registered people) go to a team of another ICB, and {len(comes):,} "
             f"({comes.sum():,.0f}) come from another>"
         )
@@ -163,28 +177,41 @@ class OwnIcbAssignment:
 
 
 def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIcbAssignment:
-    """First past the post from one ICB's lists alone, beside that from all England's.
+    """First past the post from one ICB's lists alone, beside that from all lists: best all England's.
 
     A file cut to one ICB cannot show that an area at its edge is mostly with the neighbour's practices: its
-    own lists give it the area all the same. `home`: area -> ICB, every area of the catchment.
+    own lists give it the area all the same. So it cannot be asked here; with the lists of the ICBs around,
+    what it is compared to is those. `home`: area -> ICB, every area of the catchment.
 
-    Raises UnknownCodeError if no team belongs to `icb` or an area has no home.
+    Raises UnknownCodeError if no team belongs to `icb`, if no area has it as its home, or if an area has no
+    home, InvalidValueError for the lists of this ICB alone or for shares that count nobody.
     """
-    ours = ((catchment.teams["icb"] == icb) & catchment.teams["is_team"]).to_numpy()
+    check_counted(catchment)
+    check_series(home, "the homes of areas")
+    is_team = catchment.teams["is_team"].to_numpy(np.bool_)
+    ours = (catchment.teams["icb"] == icb).to_numpy() & is_team
+    icbs = set(catchment.teams.loc[is_team, "icb"]) - {""}
     if not ours.any():
-        known = sorted(set(catchment.teams["icb"]) - {""})
         raise UnknownCodeError(
-            f"No team belongs to the ICB {icb!r}; there are {len(known):,}: {first_few(known, 50)}. Write "
-            "the code as the map does (an ODS code such as QHM, not E54…)."
+            f"No team belongs to the ICB {icb!r}; there are {len(icbs):,}: {first_few(sorted(icbs), 50)}. "
+            "Write the code as the map does (an ODS code such as QHM, not E54…)."
+        )
+    if ours[is_team].all():
+        raise InvalidValueError(
+            f"All {int(ours.sum()):,} teams of this catchment are of {icb}: there are no other lists to set "
+            "its own beside. Read the registrations of all England, or of the ICBs around it too."
+        )
+    if not (home == icb).any():
+        raise UnknownCodeError(
+            f"No area has {icb} as its home; areas have {first_few(home.dropna().unique())}. Give both in "
+            "the same codes (an ODS code such as QHM, not E54…)."
         )
     area_home = labels_by_area(catchment.areas, home.to_frame("home"), "the homes of areas")["home"]
     flows = catchment.flows
     alone = chosen_team(flows, assign.first_past_the_post(flows, ours))
-    england = chosen_team(
-        flows, assign.first_past_the_post(flows, catchment.teams["is_team"].to_numpy(np.bool_))
-    )
+    largest = chosen_team(flows, assign.first_past_the_post(flows, is_team))
     here = (area_home == icb).to_numpy()
-    won = (england >= 0) & ours[england]
+    won = (largest >= 0) & ours[largest]
     what = np.select([here & won, here & (alone < 0), here, won], [SAME, UNSERVED, GOES, COMES], FEW).astype(
         object
     )
@@ -194,17 +221,23 @@ def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIc
             "registered": catchment.size_of_area,
             "with_icb": flows @ ours.astype(np.float64),
             "own_icb_team": team_codes(catchment, alone),
-            "england_team": team_codes(catchment, england),
-            "england_icb": team_codes(catchment, england, column="icb"),
+            "largest_team": team_codes(catchment, largest),
+            "largest_icb": team_codes(catchment, largest, column="icb"),
             "what": what,
         },
         index=catchment.areas,
     )
     beyond = float(catchment.registered_by_team.loc[ours, "outside"].sum())
-    return OwnIcbAssignment(icb, table[here | (alone >= 0)], beyond)
+    lists = (
+        "all England's lists"
+        if catchment.is_national
+        else f"the lists of {len(icbs):,} ICBs (not all England's)"
+    )
+    return OwnIcbAssignment(icb, table[here | (alone >= 0)], beyond, lists)
 
 
 LISTED, BEYOND, UNLISTED = "registered", "registered, outside these areas", "resident, on no list"
+ELSEWHERE = "resident, on other lists or none"
 SERVES = ("registered", "residents", "both")
 
 
@@ -217,7 +250,9 @@ class PeopleServed:
     table:
         Index `people`, three groups and "Everybody": people served by `no_team`, `one_team`, `two_teams`, and
         `all`. "registered" live in these areas; "registered, outside these areas" do not; "resident, on no
-        list" are the residents that an area has more than registered patients.
+        list" are the residents that an area has more than registered patients. With the lists of a part of
+        England these are nearly all on lists that were not read: their row is then "resident, on other lists
+        or none", stands after "Everybody", and is in neither that sum, `teams` nor `areas`.
     teams:
         Index team, those that are teams: `serves`, and its people `as_registered` only, `as_resident` only
         (on another list, or on none), as `both`, `people` in all, and of these `shared` with a second team.
@@ -234,10 +269,14 @@ class PeopleServed:
 
     def __repr__(self) -> str:
         total = self.table.loc["Everybody"]
-        unlisted = "" if self.residents_known else "; residents on no list are not known"
+        if ELSEWHERE in self.table.index:
+            beyond = float(self.table["all"][ELSEWHERE])
+            rest = f"; {beyond:,.0f} other residents are on other lists or on none, and not among them"
+        else:
+            rest = "" if self.residents_known else "; residents on no list are not known"
         return (
             f"<PeopleServed: of {total['all']:,.0f} people {total['one_team']:,.0f} have one team, "
-            f"{total['two_teams']:,.0f} have two and {total['no_team']:,.0f} none{unlisted}>"
+            f"{total['two_teams']:,.0f} have two and {total['no_team']:,.0f} none{rest}>"
         )
 
     def _repr_html_(self) -> str:
@@ -259,12 +298,15 @@ def people_served(
         areas, whatever their list), or "both"; one word for all teams, or a Series team -> word. Groups that
         are no team serve nobody.
     residents: people by area. Those an area has beyond its registered patients are on no list: no team that
-        serves its registered patients alone answers for them. More registered than resident adds nobody.
+        serves its registered patients alone answers for them. With the lists of a part of England they are
+        on other lists or none, and stand apart (see `PeopleServed`), as everywhere in this library. More
+        registered than resident adds nobody.
 
     A team that serves both and has a patient in its own areas is one team for that patient.
 
-    Raises InvalidValueError for an unknown word, UnknownCodeError for a team without one or an area or team
-    that the catchment does not have.
+    Raises InvalidValueError for an unknown word, or for residents that are negative or named as a rate;
+    UnknownCodeError for a team without a word, or an area or team that the catchment does not have;
+    VintageError for areas of another census.
     """
     check_counted(catchment)
     is_team = catchment.teams["is_team"].to_numpy(np.bool_)
@@ -281,19 +323,22 @@ def people_served(
     outside = catchment.registered_by_team["outside"].to_numpy()
     unlisted = np.zeros(len(catchment.areas))
     if residents is not None:
-        check_series(residents, "the residents")
-        known = catchment.aligned(residents, "the residents", cover=False)
+        known = catchment.aligned(people_living(catchment, residents), "the residents", cover=False)
         unlisted = np.maximum(known - catchment.size_of_area, 0.0)
+    apart = residents is not None and of_part_of_england(catchment)
     parts = {
         LISTED: (flows.data, teams_of_flow),
         BEYOND: (outside, by_list.astype(np.int64)),
-        UNLISTED: (unlisted, placed.astype(np.int64)),
+        ELSEWHERE if apart else UNLISTED: (unlisted, placed.astype(np.int64)),
     }
     table = pd.DataFrame(
         {name: rank.group_sums(count, 3, people) for name, (people, count) in parts.items()},
         index=["no_team", "one_team", "two_teams"],
     ).T.rename_axis("people")
-    table.loc["Everybody"] = table.sum()
+    table.loc["Everybody"] = table.drop(index=ELSEWHERE, errors="ignore").sum()
+    if apart:
+        table = table.loc[[LISTED, BEYOND, "Everybody", ELSEWHERE]]
+        unlisted = np.zeros(len(catchment.areas))
     by_area = rank.group_sums(row * 3 + teams_of_flow, 3 * len(owner), flows.data).reshape(-1, 3)
     by_area[np.arange(len(owner)), placed.astype(np.int64)] += unlisted
     by_team = _served_by_team(catchment, word, flows.data, (row, team), owner, (listed, resident, same))

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from needsalloc.alignment import check_series
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, first_few
@@ -236,9 +237,16 @@ def outliers(
     own. Shares of fewer than 20 people are not judged.
 
     Raises UnknownCodeError or VintageError if the population lacks areas of the catchment, InvalidValueError
-    for a catchment of shares that count nobody, or one whose teams are groups of areas.
+    for a table that is another one, a catchment of shares that count nobody, or one whose teams are groups of
+    areas.
     """
     check_counted(catchment)
+    if names is not None:
+        check_series(names, "the names")
+    if lists is not None:
+        _check_by_age(lists, ["practice", "sex"], "lists", "read_lists")
+    if population is not None:
+        _check_by_age(population, ["area"], "population", "read_population")
     if catchment.practices.name == OF_AREAS:
         raise InvalidValueError(
             "The teams of this catchment are groups of areas, so it holds no lists of practices. Look for "
@@ -257,6 +265,22 @@ def outliers(
     table = pd.concat([rows for rows, _ in found], ignore_index=True)
     table.insert(3, "name", table["code"].map(known).fillna(""))
     return Outliers(table, pd.DataFrame([row for _, row in found]), tuple(gaps))
+
+
+def _check_by_age(table: object, keys: list[str], name: str, reader: str) -> None:
+    """Refuse what is no table of people by age, or has lists and population changed about."""
+    if not isinstance(table, pd.DataFrame):
+        raise InvalidValueError(f"{name} must be the table of {reader}, not a {type(table).__name__}.")
+    if table.index.nlevels != len(keys) or (len(keys) > 1 and list(table.index.names) != keys):
+        raise InvalidValueError(
+            f"{name} must be by {' and '.join(keys)}, as {reader} gives it; this table is by "
+            f"{first_few(map(str, table.index.names))}."
+        )
+    if not pd.api.types.is_integer_dtype(table.columns):
+        raise InvalidValueError(
+            f"{name} must have a column for each age or first age of a band, as {reader} gives them; this "
+            f"table has {first_few(map(str, table.columns))}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ index as in Mazumdar et al. 2014, Int J Health Geogr 13:38.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,12 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from needsalloc.alignment import check_series
+from needsalloc.alignment import check_series, numbers, refuse_counts, refuse_rates
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
-from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage, is_english
-from needsalloc.kernels import assign, rank
+from needsalloc.geography import AREAS_OF_ENGLAND, FIRST_2021_CODE, check_same_vintage, is_english
+from needsalloc.kernels import assign, flow, rank
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -96,14 +97,15 @@ def coverage_by_area(
 ) -> AreaCoverage:
     """Registered patients over residents of each area, with a flag where the two cannot be the same people.
 
-    residents: people by area (the population file's ages added up). Areas in which nobody of these lists
-        lives stay in the table, flagged; areas of other countries are left out.
+    residents: people by area (the population file's ages added up), no rate. Areas in which nobody of these
+        lists lives stay in the table, flagged; areas of other countries are left out.
     below: flag areas with less registered per resident, "under 50%". Low coverage is the mark of the edge of
         the lists (people registered in Wales), barracks and prisons; in England in July 2023, 35 areas.
     residents_on: the day of the population, for the record.
 
     Raises UnknownCodeError if an area with patients has no residents given, VintageError for two vintages,
-    InvalidValueError for an area twice, missing or negative numbers or a threshold that is no share.
+    InvalidValueError for an area twice, missing or negative numbers, what is named as a rate, or a threshold
+    that is no share.
 
     >>> from needsalloc import Catchment, synthetic
     >>> england = synthetic.england(areas=60, pcns=3, seed=1)
@@ -114,15 +116,9 @@ def coverage_by_area(
     check_counted(catchment)
     if not 0 < below <= 1:
         raise InvalidValueError(f"Areas below {below!r} are to be flagged: write 0.5 for 50 per cent.")
-    check_series(residents, "the residents")
-    residents = residents[_of_these_areas(catchment, residents.index)].astype(np.float64)
-    wrong = residents.index[~(np.isfinite(residents) & (residents >= 0))]
-    if len(wrong):
-        raise InvalidValueError(
-            f"{len(wrong):,} areas have missing or negative residents: {first_few(wrong)}. Mend those rows."
-        )
-    catchment.aligned(residents, "the residents", cover=False)
-    resident = residents.sort_index()
+    counted = people_living(catchment, residents)
+    catchment.aligned(counted, "the residents", cover=False)
+    resident = counted.sort_index()
     resident.index.name = catchment.areas.name
     registered = catchment.registered_by_area.reindex(resident.index, fill_value=0.0)
     coverage = ratio(registered, resident)
@@ -145,6 +141,7 @@ def deprivation_fifth(decile: pd.Series) -> pd.Series:
     >>> deprivation_fifth(pd.Series([1, 2, 3, 10])).tolist()
     [1, 1, 2, 5]
     """
+    check_series(decile, "the deciles")
     wrong = decile.index[~decile.isin(range(1, 11))]
     if len(wrong):
         raise InvalidValueError(
@@ -152,6 +149,50 @@ def deprivation_fifth(decile: pd.Series) -> pd.Series:
             "Mend those rows of the deprivation file."
         )
     return ((decile.astype(np.int64) + 1) // 2).rename("deprivation_fifth")
+
+
+def deprivation_fifth_of_teams(catchment: Catchment, score: pd.Series) -> pd.Series:
+    """Fifths of teams, 1 the most deprived: five groups of equal number by the mean score of their patients.
+
+    score: a deprivation score by area, the higher the more deprived. The mean is over each team's patients
+        who live in these areas, whatever the method; a team without any has no fifth. Equal means go by code.
+
+    Raises UnknownCodeError or VintageError if an area has no score, InvalidValueError for deciles or ranks,
+    which grow the other way, and for what is named as a count.
+    """
+    check_series(score, "the scores")
+    if re.search("decile|quintile|fifth|rank", str(score.name).lower()):
+        raise InvalidValueError(
+            f"{score.name} is no score: it falls as deprivation grows, and its steps are uneven. Give the "
+            "score itself (imd_score)."
+        )
+    refuse_counts(score, "averaging", "a score by area")
+    by_team = flow.column_shares(catchment.flows).T @ catchment.aligned(score, "the scores", cover=False)
+    anybody = flow.total_by_column(catchment.flows) > 0
+    mean = pd.Series(by_team, index=catchment.teams.index)[catchment.teams["is_team"].to_numpy() & anybody]
+    place = (-mean).rank(method="first")
+    fifth = (5 * (place - 1) // len(mean) + 1).astype("Int64")
+    teams = catchment.teams.index[catchment.teams["is_team"]]
+    return fifth.reindex(teams).rename("deprivation_fifth")
+
+
+def label_of_most_patients(catchment: Catchment, labels: pd.Series) -> pd.Series:
+    """The label of areas (urban or rural, a district) in which the largest part of each team's patients live.
+
+    labels: a label by area, every area. Counted over the team's patients who live in these areas, whatever
+        the method; a team without any has none. Of equals the first in order.
+
+    Raises UnknownCodeError or VintageError if an area has no label.
+    """
+    check_series(labels, "the labels")
+    found = labels_by_area(catchment.areas, labels.to_frame("label"), "the labels")["label"]
+    code, known = pd.factorize(found, sort=True)
+    flows = catchment.flows
+    pair = flows.indices.astype(np.int64) * len(known) + code[assign.rows_of(flows)]
+    teams = catchment.teams
+    patients = rank.group_sums(pair, len(teams) * len(known), flows.data).reshape(len(teams), -1)
+    most = pd.Series(np.asarray(known)[patients.argmax(axis=1)], index=teams.index, name=labels.name)
+    return most.where(patients.sum(axis=1) > 0)[teams["is_team"].to_numpy(np.bool_)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,10 +213,13 @@ class Overlap:
         `living_inside` (in_catchment / registered: the localisation of the team), the number of its `areas`,
         `catchment_registered` (patients of anybody who live in them) and `own_share` (in_catchment /
         catchment_registered).
+    of_part:
+        Whether the lists are of a part of England: people of these areas who are on other lists are missing.
     """
 
     areas: pd.DataFrame
     teams: pd.DataFrame
+    of_part: bool
 
     def by(self, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
         """Overlap of the areas by any grouping of them: a fifth of deprivation, rurality, both, an ICB.
@@ -187,25 +231,46 @@ class Overlap:
 
         Raises UnknownCodeError if an area has no group.
         """
-        frame = groups.to_frame(str(groups.name or "group")) if isinstance(groups, pd.Series) else groups
-        keys = labels_by_area(self.areas.index, frame, "the groups")
-        by = [keys[column].to_numpy() for column in keys]
-        grouped = self.areas.assign(areas=1).groupby(by, observed=True)
-        table = grouped[["areas", "registered", "own"]].sum()
-        table["own_share"] = ratio(table["own"], table["registered"])
-        table["area_mean"] = grouped["own_share"].mean()
-        for quantile in QUANTILES:
-            table[f"area_{quantile:.0%}"] = grouped["own_share"].quantile(quantile)
-        table.index.names = list(keys)
-        return table
+        keys = labels_by_area(self.areas.index, _as_frame(groups), "the groups")
+        return _by_group(self.areas, keys, "area", "own", "own_share")
+
+    def teams_by(self, groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
+        """Localisation of the teams by any grouping of them: their fifth of deprivation, rurality, an ICB.
+
+        groups: a Series, or several columns of a DataFrame, by team (`deprivation_fifth_of_teams`,
+            `label_of_most_patients`); every team must be in it, one without a group is counted in a row NaN.
+            Groups that are no team are left out.
+        Returns, by group: `teams`, `registered`, `in_catchment`, `living_inside` (in_catchment / registered:
+        the mean over patients), `team_mean` and the quantiles of the teams' shares.
+
+        The measure is the study's, the share of a PCN's patients who live in its catchment. Its areas are
+        those of `by`; here a patient counts with the group of the team, wherever that patient lives.
+
+        Raises UnknownCodeError if a team is missing from the groups.
+        """
+        frame = _as_frame(groups)
+        teams = self.teams[self.teams["is_team"]]
+        missing = teams.index.difference(frame.index)
+        if len(missing):
+            raise UnknownCodeError(
+                f"{len(missing):,} of {len(teams):,} teams are missing from the groups: "
+                f"{first_few(missing)}. Groups of teams go by team; those of areas are for by()."
+            )
+        if frame.index.has_duplicates:
+            twice = frame.index[frame.index.duplicated()].unique()
+            raise InvalidValueError(
+                f"{len(twice):,} teams stand twice in the groups: {first_few(twice)}. Leave one row of each."
+            )
+        return _by_group(teams, frame.loc[teams.index], "team", "in_catchment", "living_inside")
 
     def __repr__(self) -> str:
         areas, teams = self.areas, self.teams[self.teams["is_team"]]
+        part = "; by these lists alone, which are not all England's" if self.of_part else ""
         return (
             f"<Overlap: {areas['own'].sum() / areas['registered'].sum():.1%} of registered people are with "
             f"their area's own team (median area {areas['own_share'].median():.1%}); the median of "
             f"{len(teams):,} teams has {teams['living_inside'].median():.1%} of its patients inside its "
-            f"catchment; areas tied: {int(areas['tied'].sum()):,}>"
+            f"catchment; areas tied: {int(areas['tied'].sum()):,}{part}>"
         )
 
     def _repr_html_(self) -> str:
@@ -222,7 +287,8 @@ def overlap(catchment: Catchment, own: pd.Series | None = None) -> Overlap:
     It is read from all lists that the catchment holds. With one ICB's alone, areas at their edge seem wholly
     its own: read the shares by people, or use the lists of all England.
 
-    Raises UnknownCodeError for a team or an area that the catchment does not have.
+    Raises UnknownCodeError for a team or an area that the catchment does not have, VintageError for areas of
+    another census.
     """
     check_counted(catchment)
     flows, is_team = catchment.flows, catchment.teams["is_team"].to_numpy(np.bool_)
@@ -257,7 +323,7 @@ def overlap(catchment: Catchment, own: pd.Series | None = None) -> Overlap:
         },
         index=catchment.areas,
     )
-    return Overlap(areas, _overlap_of_teams(catchment, owner, own_patients))
+    return Overlap(areas, _overlap_of_teams(catchment, owner, own_patients), of_part_of_england(catchment))
 
 
 def _overlap_of_teams(catchment: Catchment, owner: Ints, own_patients: Floats) -> pd.DataFrame:
@@ -271,6 +337,26 @@ def _overlap_of_teams(catchment: Catchment, owner: Ints, own_patients: Floats) -
     teams["catchment_registered"] = rank.group_sums(owner[owned], count, people[owned])
     teams["own_share"] = ratio(teams["in_catchment"], teams["catchment_registered"])
     return teams
+
+
+def _as_frame(groups: pd.Series | pd.DataFrame) -> pd.DataFrame:
+    return groups.to_frame(str(groups.name or "group")) if isinstance(groups, pd.Series) else groups
+
+
+def _by_group(table: pd.DataFrame, keys: pd.DataFrame, noun: str, part: str, share: str) -> pd.DataFrame:
+    """Areas or teams (`noun`) by their groups (`keys`, same rows): people, their share, and shares each."""
+    count = f"{noun}s"
+    by = [keys[column].set_axis(table.index) for column in keys]
+    # What the rows are counted in may be the name of one of their columns.
+    rows = table[["registered", part, share]].assign(**{count: 1})
+    grouped = rows.groupby(by, observed=True, dropna=False)
+    found = grouped[[count, "registered", part]].sum()
+    found[share] = ratio(found[part], found["registered"])
+    found[f"{noun}_mean"] = grouped[share].mean()
+    for quantile in QUANTILES:
+        found[f"{noun}_{quantile:.0%}"] = grouped[share].quantile(quantile)
+    found.index.names = list(keys)
+    return found
 
 
 def _day(day: date | None) -> str:
@@ -303,7 +389,7 @@ def owners(catchment: Catchment, own: pd.Series) -> Ints:
     given = own.dropna()
     if given.empty:  # no team leads anywhere
         return np.full(len(catchment.areas), -1)
-    _check_areas(catchment.areas, given.index, "the teams of areas")
+    _check_known(catchment.areas, given.index, "the teams of areas")
     teams = catchment.teams.index[catchment.teams["is_team"]]
     unknown = pd.Index(given[~given.isin(teams)].unique())
     if len(unknown):
@@ -331,14 +417,53 @@ def check_counted(catchment: Catchment) -> None:
         )
 
 
-def _check_areas(areas: pd.Index, given: pd.Index, what: str) -> None:
-    if areas.name in AREAS_OF_ENGLAND:
-        check_same_vintage(areas, given, left_name="The catchment", right_name=what)
+def of_part_of_england(catchment: Catchment) -> bool:
+    """Whether the lists are of a part of England, so that people of these areas may be on others."""
+    return catchment.areas.name in AREAS_OF_ENGLAND and not catchment.is_national
+
+
+def people_living(catchment: Catchment, residents: pd.Series) -> pd.Series:
+    """People by area, of England or of the catchment's own areas, checked to be counts."""
+    check_series(residents, "the residents")
+    refuse_rates(residents, "counting residents by it", "the people of each area")
+    here = residents[_of_these_areas(catchment, residents.index)]
+    people = pd.Series(numbers(here, "the residents"), index=here.index)
+    wrong = people.index[~(np.isfinite(people) & (people >= 0))]
+    if len(wrong):
+        raise InvalidValueError(
+            f"{len(wrong):,} areas have missing or negative residents: {first_few(wrong)}. Mend those rows."
+        )
+    return people
+
+
+def _check_once(given: pd.Index, what: str) -> None:
+    if given.nlevels > 1:
+        raise InvalidValueError(
+            f"Give {what} by area alone; the index is {first_few(given.names)}, of {given.nlevels} levels."
+        )
     if given.has_duplicates:
         twice = given[given.duplicated()].unique()
         raise InvalidValueError(
             f"{len(twice):,} areas stand twice in {what}: {first_few(twice)}. Leave one row of each."
         )
+
+
+def _check_known(areas: pd.Index, given: pd.Index, what: str) -> None:
+    """Refuse what is given for other areas than `areas`; it need not be there for all of them."""
+    _check_once(given, what)
+    unknown = given.difference(areas)
+    if unknown.empty:  # a code names the same area in either census
+        return
+    # Codes that are in both censuses read as 2011, so only a name or a code of 2021 alone tells.
+    is_new = (unknown[is_english(unknown)] >= FIRST_2021_CODE).any()
+    named = given.name in AREAS_OF_ENGLAND and given.name != areas.name
+    if areas.name in AREAS_OF_ENGLAND and (named or (areas.name == "lsoa11" and is_new)):
+        check_same_vintage(given, areas, left_name=what, right_name="the catchment")
+    raise UnknownCodeError(
+        f"{len(unknown):,} of {len(given):,} areas of {what} are not in this catchment: "
+        f"{first_few(unknown)}. Check their codes and their census; if nobody of these lists lives there, "
+        "leave them out."
+    )
 
 
 def labels_by_area(areas: pd.Index, labels: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -347,7 +472,9 @@ def labels_by_area(areas: pd.Index, labels: pd.DataFrame, what: str) -> pd.DataF
         raise InvalidValueError(
             f"Give {what} as a pandas Series or DataFrame by area, not a {type(labels).__name__}."
         )
-    _check_areas(areas, labels.index, what)
+    _check_once(labels.index, what)
+    if areas.name in AREAS_OF_ENGLAND and areas.name != labels.index.name:
+        check_same_vintage(areas, labels.index, left_name="The catchment", right_name=what)
     found = labels.reindex(areas)
     missing = areas[found.isna().any(axis=1)]
     if len(missing):
@@ -358,4 +485,12 @@ def labels_by_area(areas: pd.Index, labels: pd.DataFrame, what: str) -> pd.DataF
     return found
 
 
-__all__ = ["AreaCoverage", "Overlap", "coverage_by_area", "deprivation_fifth", "overlap"]
+__all__ = [
+    "AreaCoverage",
+    "Overlap",
+    "coverage_by_area",
+    "deprivation_fifth",
+    "deprivation_fifth_of_teams",
+    "label_of_most_patients",
+    "overlap",
+]
