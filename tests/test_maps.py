@@ -242,9 +242,9 @@ def test_what_cannot_be_drawn_is_counted() -> None:
     assert frame.attrs["boundaries_without_people"] == 2
     assert frame.attrs["caption"] == (
         "Indicative: each area is drawn with the team that the largest part of its registered people use; "
-        "people in it use other teams too. Not drawn: 1 area without a boundary (1,000 people). 2 teams have no "
-        "area of their own. Nobody of this catchment lives in the 2 other areas of the boundaries. Made up: no data "
-        "of anyone are used."
+        "people in it use other teams too. Not drawn: 1 area without a boundary (1,000 people). 2 teams "
+        "have no area of their own. Nobody of this catchment lives in the 2 other areas of the boundaries. "
+        "Made up: no data of anyone are used."
     )
     drawn.loc[AREAS[1], "geometry"] = shapely.Polygon()
     assert to_geo(four_areas(), drawn).attrs["areas_without_boundary"] == 2

@@ -220,6 +220,9 @@ def test_overlap_of_a_part_of_england_says_so(small, monkeypatch):
     assert "by these lists alone, which are not all England's" in repr(overlap(small))
     monkeypatch.setattr(na.Catchment, "is_national", property(lambda _: True))
     assert "these lists" not in repr(overlap(small))
+    assert "46.3% of registered people are with their area's own team (median area 60.0%)" in repr(
+        overlap(small)
+    )
 
 
 def test_a_tie_goes_to_the_lower_code_and_is_marked():

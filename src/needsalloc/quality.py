@@ -265,10 +265,12 @@ class Overlap:
 
     def __repr__(self) -> str:
         areas, teams = self.areas, self.teams[self.teams["is_team"]]
+        # An area far from these lists, with one patient on them, is all its own team's.
+        median = "" if self.of_part else f" (median area {areas['own_share'].median():.1%})"
         part = "; by these lists alone, which are not all England's" if self.of_part else ""
         return (
             f"<Overlap: {areas['own'].sum() / areas['registered'].sum():.1%} of registered people are with "
-            f"their area's own team (median area {areas['own_share'].median():.1%}); the median of "
+            f"their area's own team{median}; the median of "
             f"{len(teams):,} teams has {teams['living_inside'].median():.1%} of its patients inside its "
             f"catchment; areas tied: {int(areas['tied'].sum()):,}{part}>"
         )
