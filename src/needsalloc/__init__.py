@@ -5,18 +5,28 @@ catchment, put the people together, apply a need formula, share out posts, look 
 """
 
 from needsalloc import reference, synthetic
+from needsalloc.agreement import agreement
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.catchment import Catchment
 from needsalloc.cohort import synthetic_cohort
 from needsalloc.compare import MethodComparison, compare_methods
+from needsalloc.decompose import Decomposition, decompose
 from needsalloc.errors import NeedsallocError
+from needsalloc.formulas import Weights, with_estimated_sex
 from needsalloc.index import NeedIndex, need_index
+from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
 from needsalloc.need import NeedFormula
 from needsalloc.outliers import outliers
 from needsalloc.people import People, build_people
-from needsalloc.quality import coverage_by_area, deprivation_fifth, overlap
+from needsalloc.quality import (
+    coverage_by_area,
+    deprivation_fifth,
+    deprivation_fifth_of_teams,
+    label_of_most_patients,
+    overlap,
+)
 from needsalloc.releases import ReleaseComparison, compare_releases
 from needsalloc.sources import (
     read_area_lookup,
@@ -24,10 +34,13 @@ from needsalloc.sources import (
     read_conditions,
     read_current,
     read_deprivation,
+    read_health_domain,
     read_lists,
     read_membership,
+    read_places,
     read_population,
     read_registrations,
+    read_weighted_populations,
     write_template,
 )
 from needsalloc.use import ExpectedUse
@@ -38,6 +51,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Allocation",
     "Catchment",
+    "Combination",
+    "Decomposition",
     "EquityAudit",
     "ExpectedUse",
     "MethodComparison",
@@ -45,8 +60,11 @@ __all__ = [
     "NeedIndex",
     "NeedsallocError",
     "People",
+    "RelativeNeed",
     "ReleaseComparison",
+    "Weights",
     "__version__",
+    "agreement",
     "allocate",
     "audit_equity",
     "build_people",
@@ -56,7 +74,10 @@ __all__ = [
     "compare_methods",
     "compare_releases",
     "coverage_by_area",
+    "decompose",
     "deprivation_fifth",
+    "deprivation_fifth_of_teams",
+    "label_of_most_patients",
     "living_outside",
     "need_index",
     "outliers",
@@ -68,12 +89,18 @@ __all__ = [
     "read_conditions",
     "read_current",
     "read_deprivation",
+    "read_health_domain",
     "read_lists",
     "read_membership",
+    "read_places",
     "read_population",
     "read_registrations",
+    "read_weighted_populations",
     "reference",
+    "relative_need",
+    "relative_need_by_area",
     "synthetic",
     "synthetic_cohort",
+    "with_estimated_sex",
     "write_template",
 ]

@@ -600,11 +600,16 @@ class Catchment:
         *,
         by: Literal["team", "area"] = "team",
         simplify: float | None = None,
+        fewest: float | None = None,
     ) -> gpd.GeoDataFrame:
-        """The catchment with polygons, by team or by area, without gaps between them (`maps.to_geo`)."""
+        """The catchment with polygons, by team or by area, without gaps between them (`maps.to_geo`).
+
+        simplify: metres. fewest: areas with fewer people have no geometry; by default 100 with the lists of a
+            part of England, whose patients live all over it.
+        """
         from needsalloc import maps
 
-        return maps.to_geo(self, boundaries, by=by, simplify=simplify)
+        return maps.to_geo(self, boundaries, by=by, simplify=simplify, fewest=fewest)
 
     def plot(
         self,
@@ -613,27 +618,32 @@ class Catchment:
         values: pd.Series | None = None,
         ax: Axes | None = None,
         title: str | None = None,
+        fewest: float | None = None,
     ) -> Axes:
         """A still map, with a caption that says how far to trust it (matplotlib; `needsalloc.maps.plot`).
 
         boundaries: polygons by area (`read_boundaries`). values: a figure by team or by area, in five
-            classes; without it the teams, each in a colour that its neighbours do not have. Returns the
-            axes `ax`.
+            classes; without it the teams, each in a colour that its neighbours do not have. `fewest` as for
+            `to_geo`. Returns the axes `ax`.
 
-        For one ICB, draw the catchment of its practices' lists alone: areas of fewer than 100 people stay
-        out.
+        For one ICB, draw the catchment of its practices' lists alone.
         """
         from needsalloc import maps
 
-        return maps.plot(self, boundaries, values=values, ax=ax, title=title)
+        return maps.plot(self, boundaries, values=values, ax=ax, title=title, fewest=fewest)
 
     def explore(
-        self, boundaries: gpd.GeoDataFrame, *, values: pd.Series | None = None, title: str | None = None
+        self,
+        boundaries: gpd.GeoDataFrame,
+        *,
+        values: pd.Series | None = None,
+        title: str | None = None,
+        fewest: float | None = None,
     ) -> folium.Map:
         """The map of `plot` to zoom into; the browser that opens it fetches Leaflet (`maps.explore`)."""
         from needsalloc import maps
 
-        return maps.explore(self, boundaries, values=values, title=title)
+        return maps.explore(self, boundaries, values=values, title=title, fewest=fewest)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per flow: area, `team`, `registered`, `resident_share`, `patient_share`.

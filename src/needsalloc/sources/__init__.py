@@ -5,6 +5,7 @@ from needsalloc.sources.boundaries import read_boundaries
 from needsalloc.sources.conditions import read_conditions
 from needsalloc.sources.current import read_current, write_template
 from needsalloc.sources.deprivation import read_deprivation
+from needsalloc.sources.health_domain import read_health_domain
 from needsalloc.sources.lists import read_lists
 from needsalloc.sources.lookup import read_area_lookup
 from needsalloc.sources.membership import NO_PCN, NO_PCN_NAME, read_membership
@@ -21,6 +22,7 @@ __all__ = [
     "read_conditions",
     "read_current",
     "read_deprivation",
+    "read_health_domain",
     "read_lists",
     "read_membership",
     "read_places",
