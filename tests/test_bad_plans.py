@@ -111,12 +111,12 @@ FAULTS = (
     ),
     Fault(
         "areas of 2011 in the population",
-        ("of 2021", "of 2011", "40 of 40", "E01900001", "35 more", "one vintage"),
+        ("2021 (lsoa21)", "2011 (lsoa11)", "40 of 40", "E01900001", "35 more", "one vintage"),
         of_2011(POPULATION),
     ),
     Fault(
         "areas of 2011 in deprivation",
-        ("of 2021", "of 2011", "40 of 40", "E01900001", "one vintage"),
+        ("2021 (lsoa21)", "2011 (lsoa11)", "40 of 40", "E01900001", "one vintage"),
         of_2011(DEPRIVATION),
     ),
     Fault(
@@ -369,7 +369,7 @@ def test_boundaries_of_another_census_are_refused(tmp_path):
         plan.parent / "b.parquet"
     )
     ended = command("run", plan, "--out", tmp_path / "out")
-    assert_one_message(ended, ("of 2021", "the boundaries of 2011", "one vintage"))
+    assert_one_message(ended, ("the boundaries", "2021 (lsoa21)", "2011 (lsoa11)", "one vintage"))
 
 
 def test_areas_without_a_boundary_are_counted(tmp_path):
