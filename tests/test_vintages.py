@@ -141,7 +141,7 @@ def test_registrations_are_refused_as_counts_are():
     frame = registrations([("P1", A, 1.0), ("P1", "E01999999", 2)])
     with pytest.raises(UnknownCodeError, match="1 of 2 areas of the values are not in the lookup: E01999999"):
         carry_registrations(frame, LOOKUP, to="lsoa21", people=PEOPLE_21)
-    with pytest.raises(VintageError, match="on areas of 2011 .lsoa11. already"):
+    with pytest.raises(VintageError, match=r"on areas of 2011 .lsoa11. already"):
         carry_registrations(frame, LOOKUP, to="lsoa11", people=PEOPLE_11)
     with pytest.raises(
         InvalidValueError, match=r"1 rows of registrations have no number of patients, .* practices P1"

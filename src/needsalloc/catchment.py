@@ -299,8 +299,7 @@ class Catchment:
             )
         if alone:
             return replace(self, registered=flow.scale_rows(self.registered, people), unit="residents")
-        shared_out = self.shared_out(pd.Series(people, index=self.areas))[0].to_numpy().ravel()
-        return replace(self, residents=shared_out, unit="residents")
+        return replace(self, residents=self.residents_here(people), unit="residents")
 
     def regroup(self, groups: pd.Series) -> Catchment:
         """The catchment of groups of practices, or of groups of areas.
@@ -461,12 +460,21 @@ class Catchment:
         registered from it: the others are taken to be on lists that were not read, and stay out.
         """
         by_age = residents.to_frame("residents") if isinstance(residents, pd.Series) else residents
-        if self.is_national or self.areas.name not in AREAS_OF_ENGLAND:
+        if self._tells_of_everybody:
             return by_age, 0.0
         people = self.aligned(by_age.sum(axis=1), "the residents")
-        part = np.minimum(people, self.size_of_area) / np.where(people > 0, people, 1.0)
-        beyond = float(people.sum() - (people * part).sum())
-        return by_age.loc[self.areas].mul(part, axis=0), round(beyond, 6)
+        here = self.residents_here(people)
+        part = here / np.where(people > 0, people, 1.0)
+        return by_age.loc[self.areas].mul(part, axis=0), round(float(people.sum() - here.sum()), 6)
+
+    def residents_here(self, people: np.ndarray) -> np.ndarray:
+        """(areas,) of these people by area, those whom the flows share out (see `shared_out`)."""
+        return people if self._tells_of_everybody else np.minimum(people, self.size_of_area)
+
+    @property
+    def _tells_of_everybody(self) -> bool:
+        """Whether nobody of these areas is on a list that was not read."""
+        return self.areas.name not in AREAS_OF_ENGLAND or self.is_national
 
     @property
     def _outside_by_team(self) -> np.ndarray:

@@ -77,9 +77,8 @@ class People:
         With the flows of all England every resident is shared out. With those of a part of it, residents
         beyond the registered are taken to be on other lists and stay out.
         """
-        residents = pd.Series(self.residents, index=self.catchment.areas)
-        shared_out = self.catchment.shared_out(residents)[0].to_numpy().ravel()
-        return np.asarray(shared_out / self.catchment.registered_by_area.to_numpy())
+        here = self.catchment.residents_here(self.residents)
+        return np.asarray(here / self.catchment.registered_by_area.to_numpy())
 
     @property
     def resident_adults(self) -> Floats:

@@ -1,7 +1,7 @@
 """The map of the page: shapes as SVG paths, and the classes that colour them.
 
-Each area is drawn with the team that the largest part of its people use. Up to `MOST_AREAS` areas are drawn one
-by one; beyond that only the teams are, each as the union of its areas.
+Each area is drawn with the team that the largest part of its people use. Up to `MOST_AREAS` areas are drawn
+one by one; beyond that only the teams are, each as the union of its areas.
 """
 
 from __future__ import annotations
