@@ -137,7 +137,7 @@ class Decomposition:
             whole = row in (0, last)
             colour = _WHOLE if whole else _MORE if size > 0 else _LESS
             ax.barh(row, end[row] - start[row], left=start[row], color=colour, edgecolor=_INK, linewidth=0.6)
-            figure = f"{size:.2f}" if whole else f"{size:+.2f}".replace("-", "−")
+            figure = f"{size:.2f}" if whole else _signed(size)
             ax.annotate(
                 figure, (max(start[row], end[row]), row), xytext=(4, 0), textcoords="offset points",
                 va="center", color=_INK,
@@ -146,7 +146,7 @@ class Decomposition:
         ax.vlines(end[:-1], np.arange(last), np.arange(last) + 1, color=_INK, linewidth=0.6)
         ax.set_yticks(range(len(steps)), steps["step"])
         ax.invert_yaxis()
-        ax.margins(x=0.12)
+        ax.set_xlim(min(0.0, end.min()), 1.12 * end.max())  # room for the figures
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_title(str(self.table.at[team, "team_name"]), loc="left", fontweight="bold", color=_INK)
         ax.set_xlabel(f"Need index, {self.need.base.name} = 1 ({DESCRIPTIVE})", color=_INK)
@@ -284,6 +284,11 @@ class _Patterns(_Cells):
     def _curves(self, practices: Ints) -> dict[str, Floats]:
         ages = np.ones(len(self.age_years))
         return {term: np.outer(practices >> j & 1, ages) for j, term in enumerate(self.own)}
+
+
+def _signed(size: float) -> str:
+    """Two decimals with a sign, which nothing at all does not have."""
+    return f"{size:+.2f}".replace("-", "−") if abs(size) >= 0.005 else "0.00"
 
 
 def _words(player: str) -> str:
