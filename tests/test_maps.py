@@ -495,6 +495,7 @@ def test_england_is_one_seamless_coverage(england) -> None:
     assert whole.area == pytest.approx(drawn.geometry.reindex(of.areas).area.sum(), abs=6)
 
 
+@pytest.mark.slow
 def test_england_draws_with_no_two_neighbours_alike(england) -> None:
     of, drawn = england
     ax = plot(of, drawn)
@@ -524,6 +525,7 @@ def test_the_teams_of_one_icb_do_not_reach_across_england(real_data) -> None:
     assert to_geo(of, drawn, fewest=0).total_bounds[3] - south > 300_000
 
 
+@pytest.mark.slow
 def test_england_of_2021_has_no_gap_either(real_data) -> None:
     drawn = na.read_boundaries(real_data / "staffordshire-2025" / "boundaries_lsoa21.parquet")
     areas = drawn.geometry[drawn.index.str.startswith("E")].to_numpy()

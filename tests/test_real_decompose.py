@@ -51,6 +51,7 @@ def teams_of(found: Decomposition) -> pd.DataFrame:
     return found.table.join(means)[found.table["is_team"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["england", "staffordshire"])
 def test_every_row_sums_to_its_index(name, request):
     found = request.getfixturevalue(name)
@@ -85,6 +86,7 @@ def test_age_explains_the_teams_of_most_and_of_least_need(name, request):
         assert steps["age_and_sex"] / (index[team] - 1) == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.slow
 def test_residents_of_england_are_its_base(england):
     need = na.need_index(england.need.use, base="england", people="resident")
     found = decompose(need)

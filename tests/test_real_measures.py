@@ -178,6 +178,7 @@ def test_a_place_that_was_saved_in_the_tool(year, tmp_path):
 # Carried to areas
 
 
+@pytest.mark.slow
 def test_areas_are_those_of_a_direct_computation(years, flows, by_area, real_data):
     lists = pd.read_csv(real_data / "england-2023" / "gp-reg-pat-prac-lsoa-all_2023-07.csv.gz")
     lists = lists[lists["LSOA_CODE"].str.startswith("E01")]
