@@ -123,9 +123,10 @@ class Catchment:
         """
         if areas not in ("england", "all"):
             raise InvalidValueError(f'areas={areas!r} is unknown: choose "england" or "all".')
-        vintage = check_vintage_of(vintage_in(registrations), registrations)
+        vintage = vintage_in(registrations)
         found = relation(registrations, vintage, "practice", areas)
         registered, places, practices, away = found
+        check_vintage_of(places)
         size = flow.total_by_column(registered)
         size += np.bincount(
             practices.get_indexer(pd.Index(away["practice"])), weights=away["patients"], minlength=len(size)

@@ -15,7 +15,6 @@ from needsalloc.geography import (
     ENGLAND,
     FIRST_2021_CODE,
     NATIONS,
-    Vintage,
     classify,
     english,
     vintage_of,
@@ -90,17 +89,14 @@ def _refuse_gaps(flows: pd.DataFrame, area: str) -> None:
             )
 
 
-def check_vintage_of(vintage: Vintage, registrations: pd.DataFrame) -> Vintage:
-    """The vintage that a frame's column is named for; VintageError if it says 2011 and codes are of 2021."""
-    found = pd.unique(registrations[vintage])
-    new = english(found)
-    if vintage == "lsoa11" and len(new) and new[-1] >= FIRST_2021_CODE:
-        wrong = new[new >= FIRST_2021_CODE]
+def check_vintage_of(areas: pd.Index) -> None:
+    """VintageError if sorted areas are named lsoa11 and some are of 2021."""
+    new = areas[areas.searchsorted(FIRST_2021_CODE) : areas.searchsorted("E02")]
+    if areas.name == "lsoa11" and len(new):
         raise VintageError(
-            f"{len(wrong):,} codes in the column lsoa11 are areas of 2021: {first_few(wrong)}. Name the "
+            f"{len(new):,} codes in the column lsoa11 are areas of 2021: {first_few(new)}. Name the "
             "column lsoa21, or read the file with read_registrations, which tells by the codes."
         )
-    return vintage
 
 
 def kind_of_area(column: pd.Series, name: str) -> str:
