@@ -141,6 +141,9 @@ def _called(values: Values, pattern: re.Pattern[str]) -> list[str]:
 def numbers(values: Values, what: str) -> NDArray[np.float64]:
     """The values as an array; InvalidValueError if some are no numbers."""
     try:
+        kinds = [values.dtype] if isinstance(values, pd.Series) else list(values.dtypes)
+        if any(pd.api.types.is_extension_array_dtype(kind) for kind in kinds):
+            return values.to_numpy(np.float64, na_value=np.nan)  # such a gap is named later, as any other is
         return values.to_numpy(np.float64)
     except (TypeError, ValueError):
         raise InvalidValueError(

@@ -196,12 +196,12 @@ def _base_flows(need: NeedIndex) -> sparse.csc_array:
     adults = adults_on_flows(who, need.people)
     if drawn.of_whole_areas:
         of_area = flow.total_by_row(drawn.resident_share[:, np.flatnonzero(need.base.teams)])
-        return sparse.csc_array(sparse.diags_array(of_area) @ adults)
+        return sparse.csc_array(adults.multiply(of_area[:, None]))
     # Patients who live in no English area carry their team's mean need.
     inside = drawn.sum_by_team(adults).to_numpy(np.float64)
     counted = need.teams[f"{need.people}_adults"].to_numpy(np.float64) * need.base.teams
     lift = np.divide(counted, inside, out=np.zeros(len(inside)), where=inside > 0)
-    return sparse.csc_array(adults @ sparse.diags_array(lift[drawn.team_of_practice]))
+    return sparse.csc_array(adults.multiply(lift[drawn.team_of_practice][None, :]))
 
 
 class _Game:

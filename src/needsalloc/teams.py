@@ -42,8 +42,8 @@ def teams_of_practices(
     wanted = (column, f"{column}_name", "icb", "icb_name")
     found = pd.Index([name for name in dict.fromkeys(wanted) if name in membership])
     members = membership[found].set_axis(pd.Index(code_of_row)).reindex(practices)
-    team = members[column].astype("str").str.strip()
-    team = team.mask(team == "")
+    text = members[column].astype("str").str.strip()
+    team = text.mask(members[column].isna() | (text == ""))
     if team.isna().all():
         raise UnknownCodeError(
             f"None of the {len(practices):,} practices with patients ({first_few(practices)}) is in the map. "
