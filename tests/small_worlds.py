@@ -17,6 +17,8 @@ CODES = list(ENGLAND.population.index)
 PRACTICES = list(ENGLAND.membership["practice"])
 ELSEWHERE = ["W01000001", "S01000001", "NO2021", "CLOSED", "EMPTY", "N21000001", "L99999999", "X"]
 TEAMS = ["P1", "P2", "P3", "U", None]
+WHOLE = na.Catchment.from_registrations(ENGLAND.registrations, ENGLAND.membership)
+SUPPLY = "district_nurses_per_10000"
 FORMULA = na.NeedFormula.published("district-nursing/liverpool-2024")
 
 

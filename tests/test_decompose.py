@@ -18,9 +18,10 @@ from needsalloc.kernels import shapley
 from small_worlds import (
     AREAS,
     CODES,
-    ENGLAND,
     FORMULA,
     PRACTICES,
+    SUPPLY,
+    WHOLE,
     catchment,
     law,
     membership,
@@ -29,8 +30,6 @@ from small_worlds import (
     worlds,
 )
 
-WHOLE = na.Catchment.from_registrations(ENGLAND.registrations, ENGLAND.membership)
-SUPPLY = "district_nurses_per_10000"
 ALIKE = ["dementia", "copd"]
 
 

@@ -19,6 +19,8 @@ from small_worlds import (
     ENGLAND,
     FORMULA,
     PRACTICES,
+    SUPPLY,
+    WHOLE,
     catchment,
     law,
     membership,
@@ -28,8 +30,6 @@ from small_worlds import (
     worlds,
 )
 
-WHOLE = na.Catchment.from_registrations(ENGLAND.registrations, ENGLAND.membership)
-SUPPLY = "district_nurses_per_10000"
 READINGS = ["realigned", "as-printed"]
 CONDITIONS = gradients.conditions()
 COUNTS = gradients.counts()

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import needsalloc as na
 from needsalloc import errors, geography, reference
 from small_worlds import (
     AREAS,
     CODES,
     ENGLAND,
     PRACTICES,
+    WHOLE,
     catchment,
     law,
     membership,
@@ -18,8 +18,6 @@ from small_worlds import (
     registrations,
     worlds,
 )
-
-WHOLE = na.Catchment.from_registrations(ENGLAND.registrations, ENGLAND.membership)
 
 
 @pytest.fixture

@@ -151,14 +151,19 @@ def numbers(values: Values, what: str) -> NDArray[np.float64]:
         ) from None
 
 
-def _positions(index: pd.Index, wanted: pd.Index, what: str, noun: str) -> NDArray[np.intp]:
-    if index.equals(wanted):
-        return np.arange(len(wanted))
+def refuse_twice(index: pd.Index, what: str, noun: str) -> None:
+    """Raise InvalidValueError where a code has two rows."""
     if index.has_duplicates:
         twice = index[index.duplicated()].unique()
         raise InvalidValueError(
             f"{len(twice):,} {noun} stand twice in {what}: {first_few(twice)}. Leave one row of each."
         )
+
+
+def _positions(index: pd.Index, wanted: pd.Index, what: str, noun: str) -> NDArray[np.intp]:
+    if index.equals(wanted):
+        return np.arange(len(wanted))
+    refuse_twice(index, what, noun)
     return np.asarray(index.get_indexer(wanted))
 
 
@@ -171,4 +176,13 @@ def _refuse_gaps(found: NDArray[np.float64], labels: pd.Index, what: str, noun: 
         )
 
 
-__all__ = ["any_of_row", "by_area", "by_team", "check_series", "numbers", "refuse_counts", "refuse_rates"]
+__all__ = [
+    "any_of_row",
+    "by_area",
+    "by_team",
+    "check_series",
+    "numbers",
+    "refuse_counts",
+    "refuse_rates",
+    "refuse_twice",
+]

@@ -17,9 +17,10 @@ from scipy import sparse
 from needsalloc.allocate import Allocation
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
-from needsalloc.errors import InvalidValueError, first_few
+from needsalloc.errors import InvalidValueError
 from needsalloc.index import NeedIndex, adults_on_flows
 from needsalloc.kernels import flow, rank
+from needsalloc.quality import deprivation_fifth
 
 FIFTHS = 5
 
@@ -73,14 +74,7 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
         raise InvalidValueError(
             "The deprivation file has no deciles, so areas cannot be put in fifths. Use the national file."
         )
-    decile = need.areas["deprivation_decile"]
-    unknown = decile.index[~decile.between(1, 10)]
-    if len(unknown):
-        raise InvalidValueError(
-            f"{len(unknown):,} areas have no deprivation decile from 1 to 10: {first_few(unknown)}. "
-            "Mend those rows of the deprivation file."
-        )
-    fifth = (decile.to_numpy(np.int64) - 1) // 2
+    fifth = deprivation_fifth(need.areas["deprivation_decile"]).to_numpy() - 1
 
     def by_fifth(by_area: NDArray[np.float64]) -> NDArray[np.float64]:
         return rank.group_sums(fifth, FIFTHS, by_area)

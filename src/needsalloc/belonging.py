@@ -17,7 +17,6 @@ from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import assign, rank
 from needsalloc.quality import (
-    check_counted,
     chosen_team,
     labels_by_area,
     of_part_of_england,
@@ -78,7 +77,7 @@ def living_outside(
     Raises UnknownCodeError if an area has no home or no practice's group is among the homes (an ODS code such
     as QHM in one and an ONS code E54… in the other), VintageError for areas of two vintages.
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     check_series(home, "the homes of areas")
     area_group = labels_by_area(catchment.areas, home.to_frame("home"), "the homes of areas")["home"]
     if of_practice is None:
@@ -186,7 +185,7 @@ def own_icb_assignment(catchment: Catchment, icb: str, home: pd.Series) -> OwnIc
     Raises UnknownCodeError if no team belongs to `icb`, if no area has it as its home, or if an area has no
     home, InvalidValueError for the lists of this ICB alone or for shares that count nobody.
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     check_series(home, "the homes of areas")
     is_team = catchment.teams["is_team"].to_numpy(np.bool_)
     ours = (catchment.teams["icb"] == icb).to_numpy() & is_team
@@ -308,7 +307,7 @@ def people_served(
     UnknownCodeError for a team without a word, or an area or team that the catchment does not have;
     VintageError for areas of another census.
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     is_team = catchment.teams["is_team"].to_numpy(np.bool_)
     word = _words(catchment.teams.index[is_team], serves).reindex(catchment.teams.index)
     by_list = word.isin(["registered", "both"]).to_numpy()

@@ -218,8 +218,8 @@ class Catchment:
         """The same flows by another method.
 
         name: "proportional", "first_past_the_post", "threshold", "cumulative" or "stratified" (see
-        `methods`). share: of the threshold, 0.30 by default: an area is in the catchment of every team that
-        at least this
+            `methods`).
+        share: of the threshold, 0.30 by default: an area is in the catchment of every team that at least this
             part of its registered people are with. Of the cumulative method, 0.80 by default, 0.50 to 0.98: a
             catchment is the fewest areas that hold this part of a team's patients.
         residual: of the threshold, what becomes of an area in which no team reaches it: "unassigned" (in no
@@ -434,7 +434,7 @@ class Catchment:
         England a last row, "on other lists", has the residents whom these do not share out (`shared_out`).
         """
         if residents is None:
-            self._refuse_shares_alone()
+            self.refuse_shares_alone()
         table = pd.DataFrame(index=self.teams.index)
         beyond = 0.0
         if self.unit == "patients" or self.residents is not None:
@@ -549,7 +549,7 @@ class Catchment:
         of a team that nobody of these areas is with; InvalidValueError for what is named as a rate.
         """
         alignment.refuse_rates(counts, "apportioning", "average_to_areas(rates)")
-        self._refuse_shares_alone()
+        self.refuse_shares_alone()
         here = flow.total_by_column(self.served) > 0
         what = _named(counts, "the counts")
         values = alignment.by_team(counts, self.teams.index, what, here)
@@ -570,7 +570,7 @@ class Catchment:
         Raises as `apportion`, and InvalidValueError for what is named as a count.
         """
         alignment.refuse_counts(rates, "averaging", "apportion(counts)")
-        self._refuse_shares_alone()
+        self.refuse_shares_alone()
         values = self.aligned(rates, _named(rates, "the rates"), cover=False)
         mean = self.patient_share.T @ values
         mean[flow.total_by_column(self.served) == 0] = np.nan
@@ -677,7 +677,8 @@ class Catchment:
             }
         )
 
-    def _refuse_shares_alone(self) -> None:
+    def refuse_shares_alone(self) -> None:
+        """Raise InvalidValueError for a catchment of shares alone, in which nobody is counted."""
         if self.unit == "shares":
             raise InvalidValueError(
                 "This catchment was made from shares, which count nobody: there is nobody to count or to "
@@ -690,7 +691,7 @@ class Catchment:
         The first rows, down to "All patients", add up; those after it tell the same people apart in another
         way. With `teams` the first rows are of their patients, and a last one holds all that were read.
         """
-        self._refuse_shares_alone()
+        self.refuse_shares_alone()
         of = np.full(len(self.teams), True) if teams is None else self.teams.index.isin(teams)
         practice = of[self.team_of_practice]
         inside = self.registered[:, practice]

@@ -100,11 +100,8 @@ def between(left: Catchment, right: Catchment) -> dict[str, Any]:
 
     Raises as `Catchment.crosswalk`, and InvalidValueError for a catchment of shares alone.
     """
-    if "shares" in (left.unit, right.unit):
-        raise InvalidValueError(
-            "A crosswalk goes by the people that two catchments share, and one of these was made from "
-            "shares, which count nobody. Give it people first: catchment.with_residents(people by area)."
-        )
+    for either in (left, right):
+        either.refuse_shares_alone()
     # Groups of areas of the same names may hold other areas.
     of_areas = OF_AREAS in (left.practices.name, right.practices.name)
     of_areas = of_areas or left.method.by_whole_areas or right.method.by_whole_areas

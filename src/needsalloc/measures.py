@@ -32,7 +32,6 @@ from needsalloc.errors import (
 )
 from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import flow
-from needsalloc.quality import check_counted
 from needsalloc.sources.weighted_populations import COMPONENTS
 from needsalloc.teams import NOT_IN_MAP
 
@@ -241,7 +240,7 @@ def relative_need_by_area(populations: pd.DataFrame, catchment: Catchment) -> Re
     UnknownCodeError if none of its practices is in the file.
     """
     practices, bases = _read(populations)
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     if catchment.practices.name == OF_AREAS:
         raise InvalidValueError(
             "This catchment is of groups of areas. Use the one it was made from, and regroup the result."

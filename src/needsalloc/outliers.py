@@ -21,7 +21,7 @@ from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import assign, flow, rank
-from needsalloc.quality import check_counted, labels_by_area, overlap, ratio
+from needsalloc.quality import labels_by_area, overlap, ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -240,7 +240,7 @@ def outliers(
     for a table that is another one, a catchment of shares that count nobody, or one whose teams are groups of
     areas.
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     if names is not None:
         check_series(names, "the names")
     if lists is not None:

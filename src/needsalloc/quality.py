@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from needsalloc.alignment import check_series, numbers, refuse_counts, refuse_rates
+from needsalloc.alignment import check_series, numbers, refuse_counts, refuse_rates, refuse_twice
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
@@ -113,7 +113,7 @@ def coverage_by_area(
     >>> list(coverage_by_area(catchment, england.population.sum(axis=1)).table)
     ['registered', 'resident', 'coverage', 'flag']
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     if not 0 < below <= 1:
         raise InvalidValueError(f"Areas below {below!r} are to be flagged: write 0.5 for 50 per cent.")
     counted = people_living(catchment, residents)
@@ -256,11 +256,7 @@ class Overlap:
                 f"{len(missing):,} of {len(teams):,} teams are missing from the groups: "
                 f"{first_few(missing)}. Groups of teams go by team; those of areas are for by()."
             )
-        if frame.index.has_duplicates:
-            twice = frame.index[frame.index.duplicated()].unique()
-            raise InvalidValueError(
-                f"{len(twice):,} teams stand twice in the groups: {first_few(twice)}. Leave one row of each."
-            )
+        refuse_twice(frame.index, "the groups", "teams")
         return _by_group(teams, frame.loc[teams.index], "team", "in_catchment", "living_inside")
 
     def __repr__(self) -> str:
@@ -292,7 +288,7 @@ def overlap(catchment: Catchment, own: pd.Series | None = None) -> Overlap:
     Raises UnknownCodeError for a team or an area that the catchment does not have, VintageError for areas of
     another census.
     """
-    check_counted(catchment)
+    catchment.refuse_shares_alone()
     flows, is_team = catchment.flows, catchment.teams["is_team"].to_numpy(np.bool_)
     row, registered = assign.rows_of(flows), catchment.size_of_area
     first = assign.first_past_the_post(flows, is_team)
@@ -408,15 +404,6 @@ def _of_these_areas(catchment: Catchment, areas: pd.Index) -> NDArray[np.bool_]:
     if catchment.areas.name not in AREAS_OF_ENGLAND:
         return np.full(len(areas), True)
     return is_english(areas) | areas.isin(catchment.areas)
-
-
-def check_counted(catchment: Catchment) -> None:
-    """Raise InvalidValueError for a catchment of shares alone, in which nobody is counted."""
-    if catchment.unit == "shares":
-        raise InvalidValueError(
-            "This catchment was made from shares, which count nobody. Give it people first: "
-            "catchment.with_residents(people by area)."
-        )
 
 
 def of_part_of_england(catchment: Catchment) -> bool:

@@ -19,7 +19,9 @@ from scipy import sparse
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import InvalidValueError, MissingColumnError, UnknownCodeError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage, is_english
+from needsalloc.kernels.assign import rows_of
 from needsalloc.kernels.raking import Margin, rake
+from needsalloc.kernels.rank import group_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -119,13 +121,16 @@ def estimate(
     edges = _bands(population.columns, lists.columns, bands)
     area, practice = _ends(registered)
     of_flow = registered.data.astype(np.float64)
-    in_area, in_practice = _sums(area, of_flow, len(areas)), _sums(practice, of_flow, len(practices))
+    in_area, in_practice = (
+        group_sums(area, len(areas), of_flow),
+        group_sums(practice, len(practices), of_flow),
+    )
     listed = _known_ages(lists.groupby(level="practice").sum(), edges, practices, in_practice, "the lists")
     remnant = _remnants(listed, in_practice)
     of_practice = _scaled(np.where(remnant[:, None], np.nan, listed), in_practice)
     mix = np.nansum(of_practice, axis=0) / np.nansum(of_practice)
     residents = _known_ages(population, edges, areas, in_area, "the population file")
-    listed_in_area = _sums(area, np.where(np.isnan(of_practice[practice, 0]), 0.0, of_flow), len(areas))
+    listed_in_area = group_sums(area, len(areas), np.where(np.isnan(of_practice[practice, 0]), 0.0, of_flow))
     of_area = _to_one_distribution(_scaled(residents, in_area), listed_in_area, mix)
     margins = (
         Margin(of_area, rows=area),
@@ -178,7 +183,7 @@ def given(frame: pd.DataFrame, areas: pd.Index, practices: pd.Index, registered:
         )
     on_flow = flow >= 0
     size = len(key) * len(labels)
-    cells = _sums(flow[on_flow] * len(labels) + position[on_flow], patients[on_flow], size)
+    cells = group_sums(flow[on_flow] * len(labels) + position[on_flow], size, patients[on_flow])
     cells = cells.reshape(len(key), len(labels))
     off = cells.sum(axis=1) - registered.data
     wrong = np.abs(off) > HALF_A_PERSON
@@ -262,8 +267,8 @@ def shares_of_stratum(strata: Strata, registered: sparse.csr_array, position: in
     """
     of_stratum = strata.flows[:, position]
     area, _ = _ends(registered)
-    by_area = _sums(area, of_stratum, registered.shape[0])[area]
-    everyone = _sums(area, registered.data, registered.shape[0])[area]
+    by_area = group_sums(area, registered.shape[0], of_stratum)[area]
+    everyone = group_sums(area, registered.shape[0], registered.data)[area]
     some = by_area > NOBODY
     share = np.where(some, of_stratum, registered.data) / np.where(some, by_area, everyone)
     return sparse.csr_array((share, registered.indices, registered.indptr), shape=registered.shape)
@@ -380,12 +385,8 @@ def _sexes(lists: pd.DataFrame, edges: Ints, practices: pd.Index) -> tuple[pd.In
 
 def _ends(registered: sparse.csr_array) -> tuple[Ints, Ints]:
     """The area and the practice of each flow."""
-    area = np.repeat(np.arange(registered.shape[0]), np.diff(registered.indptr))
+    area = rows_of(registered)
     return area, registered.indices.astype(np.int64)
-
-
-def _sums(group: Ints, values: Floats, groups: int) -> Floats:
-    return np.asarray(np.bincount(group, values, groups), dtype=np.float64)
 
 
 def _adder(group: Ints, groups: int) -> sparse.csr_array:

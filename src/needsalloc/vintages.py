@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from needsalloc.alignment import refuse_counts, refuse_rates
+from needsalloc.alignment import refuse_counts, refuse_rates, refuse_twice
 from needsalloc.errors import InvalidValueError, UnknownCodeError, VintageError, first_few
 from needsalloc.geography import Vintage, check_exact_fit, check_vintage, is_english, vintage_in
 from needsalloc.kernels import flow
@@ -297,11 +297,7 @@ def _people(people: pd.Series, areas: pd.Index, position: Ints, why: str) -> Flo
 
 def _numbers(values: pd.Series | pd.DataFrame, what: str) -> Floats:
     """The values as an array (areas, columns), once they are found to be numbers of distinct areas."""
-    if values.index.has_duplicates:
-        twice = values.index[values.index.duplicated()].unique()
-        raise InvalidValueError(
-            f"{len(twice):,} areas stand twice in {what}: {first_few(twice)}. Leave one row of each."
-        )
+    refuse_twice(values.index, what, "areas")
     table = values.to_frame() if isinstance(values, pd.Series) else values
     text = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
     if text:
