@@ -374,3 +374,34 @@ def test_flows_cannot_be_changed_under_their_shares():
     of = na.Catchment.from_flows(rows, area="a", team="t", patients="n")
     with pytest.raises(ValueError, match="read-only"):
         of.registered.data[0] = 99
+
+
+def test_shares_go_by_ones_own_names_too():
+    rows = pd.DataFrame(
+        {"district": ["North", "North"], "hospital": ["Royal Free", "Leeds"], "part": [0.6, 0.4]}
+    )
+    of = na.Catchment.from_flows(rows, area="district", team="hospital", share="part")
+    people = pd.Series({"North": 10.0}, name="residents")
+    assert of.apportion(people).to_dict() == {"Leeds": 4.0, "Royal Free": 6.0}
+    with pytest.raises(errors.InvalidValueError, match="more than 1: North"):
+        na.Catchment.from_flows(rows.assign(part=0.9), area="district", team="hospital", share="part")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ([-1.0], "1 rows of the flows have negative or missing numbers, first at teams T"),
+        ([0.0], "no row with anybody"),
+    ],
+)
+def test_a_fault_of_flows_is_not_laid_to_the_registrations(numbers, says):
+    rows = pd.DataFrame({"a": ["X"], "t": ["T"], "n": numbers})
+    with pytest.raises(errors.InvalidValueError, match=says):
+        na.Catchment.from_flows(rows, area="a", team="t", patients="n")
+
+
+def test_what_is_no_table_is_called_what_it_is():
+    rows = pd.DataFrame({"a": ["X"], "t": ["T"], "n": [1.0]})
+    of = na.Catchment.from_flows(rows, area="a", team="t", patients="n")
+    with pytest.raises(errors.InvalidValueError, match="This is a list"):
+        of.apportion([1.0])

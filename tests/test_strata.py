@@ -418,6 +418,13 @@ def test_strata_need_one_source_and_all_of_it(options, says):
         of.with_method("threshold", lists=lists)
 
 
+def test_lists_and_population_in_each_others_place_are_told_apart():
+    of, population, lists = small_england()
+    for wrong in ({"lists": lists, "population": lists}, {"lists": population, "population": population}):
+        with pytest.raises(errors.MissingColumnError, match=r"lists= as read_lists and population="):
+            of.with_method("stratified", **wrong)
+
+
 def test_what_has_no_stratum_is_not_carried():
     of, population, lists = small_england()
     drawn = of.with_method("stratified", lists=lists, population=population)

@@ -129,9 +129,10 @@ def _are(names: list[str], one: str, several: str) -> str:
 def _called(values: Values, pattern: re.Pattern[str]) -> list[str]:
     """Their names that are of the pattern once written like a variable: "IMD score" is imd_score."""
     if not isinstance(values, Values) or values.index.nlevels > 1:
+        kind = type(values.index if isinstance(values, Values) else values).__name__
         raise InvalidValueError(
             "Give a pandas Series or DataFrame whose index is the codes, one level of them: values are "
-            f"matched by code, never by place. This is a {type(getattr(values, 'index', values)).__name__}."
+            f"matched by code, never by place. This is a {kind}."
         )
     labels = [values.name] if isinstance(values, pd.Series) else list(values.columns)
     texts = [label for label in labels if isinstance(label, str)]

@@ -44,6 +44,11 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
     possible = (patients >= 0) & (patients < np.inf)
     if not possible.all():
         bad = flows.loc[~possible, "practice"]
+        if provider != "practice":
+            raise InvalidValueError(
+                f"{len(bad):,} rows of the flows have negative or missing numbers, first at teams "
+                f"{first_few(bad)}. Mend those rows."
+            )
         raise InvalidValueError(
             f"{len(bad):,} rows of registrations have negative or missing counts, first at practices "
             f"{first_few(bad)}. Read the file with read_registrations, or mend those rows."
@@ -51,6 +56,8 @@ def relation(flows: pd.DataFrame, area: str, provider: str, areas: str = "englan
     # A row of nobody must not bring an area in: no flow would carry the people who live there.
     if not patients.all():
         flows, patients = flows[patients > 0], patients[patients > 0]
+    if flows.empty and provider != "practice":
+        raise InvalidValueError("The flows have no row with anybody in it. Give the table that holds them.")
     practice, practices = codes(flows["practice"], official=provider == "practice")
     place, places = codes(flows[area], official=area in AREAS_OF_ENGLAND)
     group = classify(places) if area in AREAS_OF_ENGLAND else np.full(len(places), ENGLAND)
@@ -136,7 +143,7 @@ def whole_shares(flows: pd.DataFrame, area: str, remainder: str) -> pd.DataFrame
         raise InvalidValueError(f"Unknown remainder {remainder!r}: choose refuse, unassigned or rescale.")
     _refuse_gaps(flows, area)
     # An area that is spelt in two ways is one area, and its shares one sum.
-    place, places = codes(flows[area])
+    place, places = codes(flows[area], official=area in AREAS_OF_ENGLAND)
     flows = flows.assign(patients=numbers(flows["patients"], "The shares"))
     flows[area] = places[place]
     total = flows.groupby(area, observed=True)["patients"].sum()

@@ -114,6 +114,11 @@ def estimate(
     """
     if by not in (BY_AGE, BY_AGE_AND_SEX):
         raise InvalidValueError(f'Unknown strata {by!r}: choose "{BY_AGE}" or "{BY_AGE_AND_SEX}".')
+    if set(lists.index.names) != {"practice", "sex"} or population.index.nlevels > 1:
+        raise MissingColumnError(
+            "The lists must have the index practice and sex, and the population the areas as its index: give "
+            "lists= as read_lists and population= as read_population return them."
+        )
     if areas.name in AREAS_OF_ENGLAND:
         check_same_vintage(
             areas, population.index, left_name="The registrations", right_name="the population file"
