@@ -96,7 +96,7 @@ def goes_with(measures: pd.DataFrame, traits: pd.DataFrame, weights: pd.Series |
     for measure in measures.columns:
         whole = pd.concat([measures[measure], known], axis=1).dropna()
         weight = np.asarray(people[whole.index], dtype=np.float64)
-        slopes, standardised, explained = _fit(whole.to_numpy(np.float64), weight, list(traits))
+        slopes, standardised, explained = _fit(whole.to_numpy(np.float64), weight, list(map(str, traits)))
         for at, trait in enumerate(traits.columns):
             rows[measure, trait] = (slopes[at], standardised[at], explained, len(whole))
     columns = ["slope", "standardised", "explained", "rows"]
@@ -187,8 +187,8 @@ def _fit(values: Floats, weight: Floats, traits: list[str]) -> tuple[Floats, Flo
     values, weight = values[counted], weight[counted]
     if len(values) <= len(traits) + 1:
         raise InvalidValueError(
-            f"{len(values):,} rows have the measure and all of {first_few(traits)}: too few to fit. Give more "
-            "rows or fewer traits."
+            f"{len(values):,} rows have the measure and all of {first_few(traits)}: too few to fit. "
+            "Give more rows or fewer traits."
         )
     away = values - np.average(values, axis=0, weights=weight)
     spread = np.sqrt(np.average(away**2, axis=0, weights=weight))
