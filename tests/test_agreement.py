@@ -39,6 +39,7 @@ def test_it_is_what_scipy_finds_on_the_rows_that_have_both(values, data):
         change = np.abs(stats.rankdata(both[first]) - stats.rankdata(both[second]))
         assert row["largest_rank_change"] == change.max()
         assert row["usual_rank_change"] == np.median(change)
+        assert row["moved_a_tenth"] == (change > len(both) / 10).sum()
         assert change[both.index.get_loc(row["moved_most"])] == change.max()
         if (both == both.iloc[0]).all().any():
             assert np.isnan([row["pearson"], row["spearman"], row["slope"]]).all()
