@@ -248,6 +248,17 @@ def check_primary_medical_care() -> None:
         assert mixed == pytest.approx(final, abs=1e-5)
 
 
+def check_deprivation_gradients() -> None:
+    table = frame("deprivation-gradients-2026", "measure")
+    fifths = table[[f"fifth_{n}" for n in range(1, 6)]]
+    # Groups of as many people each: their mean is England, to half a unit of the last of four digits.
+    np.testing.assert_allclose(fifths.mean(axis=1), 1, atol=5e-5)
+    np.testing.assert_allclose(fifths["fifth_1"] / fifths["fifth_5"], table["most_over_least"], atol=2.5e-4)
+    # NHS England's rule of 85 and 15 %, which no figure of this table was made with.
+    mixed = 0.85 * fifths.loc["primary_medical_care"] + 0.15 * fifths.loc["health_inequalities"]
+    np.testing.assert_allclose(mixed, fifths.loc["primary_medical_care_final"], atol=1e-4)
+
+
 def check_core_shares() -> None:
     table = reference.read("nhse-core-shares").frame
     share = table.pivot_table(index="edition", columns="component", values="share")
@@ -268,6 +279,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "age-gradients": check_age_gradients,
     "care-need-index-examples": check_care_need_examples,
     "care-need-index-weights": check_care_need_weights,
+    "deprivation-gradients-2026": check_deprivation_gradients,
     "filipe-2024-alignment": check_alignment,
     "filipe-2024-count-as-printed": check_count_as_printed,
     "filipe-2024-count-realigned": check_count_realigned,
