@@ -60,7 +60,7 @@ def cohort(seed: int = 2024) -> pd.DataFrame:
     frailty = rng.gamma(1.8, 1 / 1.8, ROWS)
     counted = rng.poisson(np.exp(log_mean) * frailty)
     rows["contacts"] = counted * (rng.random(ROWS) >= 1 / (1 + np.exp(-never)))
-    # Contacts weighted by their length, in quarters of an hour of a nurse: fractions, for the quasi-likelihood.
+    # Contacts weighted by their length in hours: fractions, for the quasi-likelihood.
     rows["hours"] = rows["contacts"] * rng.choice([0.25, 0.5, 0.75], ROWS)
     rows["imd"] = rows["imd"].round(4)
     return rows
