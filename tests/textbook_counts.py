@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-# Roots of 270 shoots of the apple Trajan by photoperiod (hours) and BAP: 0, 1, 2 … roots. Ridout, Demétrio and
-# Hinde 1998, Models for count data with many zeros, 19th International Biometric Conference, 179-192.
+# Roots of 270 shoots of the apple Trajan by photoperiod (hours) and BAP: 0, 1, 2 … roots. Ridout, Demétrio
+# and Hinde 1998, Models for count data with many zeros, 19th International Biometric Conference, 179-192.
 _SHOOTS = {
     (8, 2.2): (0, 3, 2, 3, 6, 3, 2, 2, 3, 1, 2, 1, 0, 1, 0, 0, 0, 1),
     (8, 4.4): (0, 0, 3, 0, 1, 0, 3, 7, 3, 5, 3, 4, 0, 1),
@@ -20,8 +20,8 @@ _SHOOTS = {
     (16, 8.8): (12, 3, 2, 1, 2, 2, 3, 1, 0, 2, 0, 1, 1),
     (16, 17.6): (19, 2, 2, 4, 3, 1, 4, 3, 0, 2),
 }
-# A zero-inflated Poisson, a mean for each treatment and never rooting by photoperiod: -2 log L in Table 2 of the
-# paper (H*P, P); log L in Output 1 of SAS's "Fitting Zero-Inflated Count Data Models by Using PROC GENMOD".
+# A zero-inflated Poisson, a mean for each treatment and never rooting by photoperiod: -2 log L in Table 2 of
+# the paper (H*P, P); log L in Output 1 of SAS's "Fitting Zero-Inflated Count Data Models by Using PROC GENMOD".
 SHOOTS_DEVIANCE = 1244.457
 SHOOTS_LOG_LIKELIHOOD = -622.2283
 
@@ -35,8 +35,8 @@ MITES_SE_THETA = 0.2759071
 _KICKS = (109, 65, 22, 3, 1)
 KICKS_MEAN = 0.61
 
-# Damage to ships by type, years of building and years at sea: months of service, incidents. McCullagh and Nelder
-# 1989, Generalized Linear Models, section 6.3.2.
+# Damage to ships by type, years of building and years at sea: months of service, incidents. McCullagh and
+# Nelder 1989, Generalized Linear Models, section 6.3.2.
 _SHIPS = """
 A 60 60 127 0|A 60 75 63 0|A 65 60 1095 3|A 65 75 1095 4|A 70 60 1512 6|A 70 75 3353 18|A 75 75 2244 11
 B 60 60 44882 39|B 60 75 17176 29|B 65 60 28609 58|B 65 75 20370 53|B 70 60 7064 12|B 70 75 13099 44

@@ -1,8 +1,8 @@
 """Poisson and negative binomial fits of cohort.csv by statsmodels: `python cross_check.py` writes them again.
 
 Only these two: its zero-inflated fits say that they converged when they have not. Newton's method, to a
-largest score below 1e-8. The negative binomial's alpha is 1 / theta, so log theta = -log alpha and its variance
-follows by the delta method.
+largest score below 1e-8. The negative binomial's alpha is 1 / theta, so log theta = -log alpha and its
+variance follows by the delta method.
 """
 
 from __future__ import annotations
