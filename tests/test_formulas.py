@@ -9,7 +9,6 @@ import pytest
 from hypothesis import strategies as st
 from scipy import stats
 
-import needsalloc as na
 from needsalloc import formulas
 from needsalloc import synthetic as made
 from needsalloc.errors import (
@@ -338,13 +337,11 @@ def test_estimated_sexes_are_those_of_the_people(synthetic: made.SyntheticEnglan
     population = formulas.with_estimated_sex(synthetic.population, synthetic.lists)
     back = population.groupby(level=0).sum()
     pd.testing.assert_frame_equal(back, synthetic.population, check_names=False)
-    catchment = na.Catchment.from_registrations(synthetic.registrations, synthetic.membership)
-    share = na.build_people(
-        catchment,
-        population=synthetic.population,
-        deprivation=synthetic.deprivation,
-        lists=synthetic.lists,
-    ).female_share
+    women_listed, listed = (
+        part.T.groupby(np.minimum(part.columns, 90)).sum().sum(axis=1)
+        for part in (synthetic.lists.xs("female", level="sex"), synthetic.lists)
+    )
+    share = (women_listed / listed).to_numpy()
     band = np.searchsorted(FIRST_AGES, np.arange(91), side="right") - 1
     women, men = (np.array(WORKLOAD.weight[sex])[band] for sex in ("female", "male"))
     expected = synthetic.population.to_numpy() @ (share * women + (1 - share) * men)
@@ -352,6 +349,20 @@ def test_estimated_sexes_are_those_of_the_people(synthetic: made.SyntheticEnglan
     found = WORKLOAD.weighted_sum(population, scores)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert any("Sex is estimated" in note.what for note in WORKLOAD.assumptions(population))
+
+
+def test_equal_ages_leave_the_scores_alone(synthetic: made.SyntheticEngland) -> None:
+    """With one age mix everywhere, what is left of the index is the factor of the score."""
+    population = formulas.with_estimated_sex(synthetic.population, synthetic.lists)
+    level = formulas.with_equal_ages(population)
+    pd.testing.assert_series_equal(level.sum(axis=1).groupby(level=0).sum(), synthetic.population.sum(axis=1))
+    np.testing.assert_allclose(level.sum(), population.sum(), rtol=1e-12)
+    places = synthetic.population.index
+    scores = pd.DataFrame({"health_score": np.linspace(-2, 2, len(places))}, index=places)
+    index = WORKLOAD.index(level, scores, base="all")
+    np.testing.assert_allclose(index / index.iloc[0], 1.054 ** (scores["health_score"] + 2), rtol=1e-12)
+    persons = formulas.with_equal_ages(synthetic.population)
+    np.testing.assert_allclose(level.groupby(level=0).sum(), persons, rtol=1e-12)
 
 
 def test_sexes_of_broad_bands_come_from_the_ages_in_them() -> None:
@@ -510,6 +521,7 @@ def test_every_preset_on_the_synthetic_england(synthetic: made.SyntheticEngland)
     for preset in PRESETS.values():
         found = preset.compute(inputs, base="all")
         assert found.by_place.index.equals(synthetic.population.index)
+        np.testing.assert_allclose(found.people, total, rtol=1e-12)
         assert preset.source in preset.cite()
         assert found.notes
         assert preset.name in repr(found)

@@ -10,7 +10,7 @@ from needsalloc.formulas.social import (
     steel_score,
     z_score_sum,
 )
-from needsalloc.formulas.weights import Weights, with_estimated_sex
+from needsalloc.formulas.weights import Weights, with_equal_ages, with_estimated_sex
 
 __all__ = [
     "PRESETS",
@@ -24,6 +24,7 @@ __all__ = [
     "care_need_sum",
     "care_need_weights",
     "steel_score",
+    "with_equal_ages",
     "with_estimated_sex",
     "z_score_sum",
 ]

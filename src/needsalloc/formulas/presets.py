@@ -16,21 +16,28 @@ from needsalloc import reference
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError, NeedsallocError
 from needsalloc.formulas.base import Base
-from needsalloc.formulas.social import CARE_NEED_COUNTS, STEEL_COUNTS, care_need_index, steel_score
+from needsalloc.formulas.social import (
+    CARE_NEED_COUNTS,
+    POPULATION,
+    STEEL_COUNTS,
+    care_need_index,
+    steel_score,
+)
 from needsalloc.formulas.weights import Weights
 
 Inputs = Mapping[str, pd.DataFrame]
-Result = tuple[pd.Series, tuple[Assumption, ...]]
+Result = tuple[pd.Series, pd.Series, tuple[Assumption, ...]]
 
 WORKLOAD = "general-practice/england-2007"
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A need measure, `by_place`, with what was assumed on the way."""
+    """A need measure, `by_place`, with the `people` that it is over and what was assumed on the way."""
 
     preset: Preset
     by_place: pd.Series
+    people: pd.Series
     notes: tuple[Assumption, ...]
 
     def __repr__(self) -> str:
@@ -56,7 +63,7 @@ class Preset:
     needs:
         Name of an input -> what it must hold.
     rule:
-        Inputs and base -> values by place and what was assumed.
+        Inputs and base -> values by place, the people they are over, and what was assumed.
     """
 
     name: str
@@ -89,8 +96,8 @@ class Preset:
         lacking = [f"{name} ({what})" for name, what in self.needs.items() if name not in inputs]
         if lacking:
             raise FormulaError(f"{self.name} lacks {'; '.join(lacking)}. Give them by these names.")
-        values, notes = self.rule(inputs, base)
-        return Measured(self, values, notes)
+        values, people, notes = self.rule(inputs, base)
+        return Measured(self, values, people, notes)
 
     def lacks(self, inputs: Inputs, base: Base = "england") -> str:
         """Why the measure cannot be computed from these inputs; empty if it can."""
@@ -132,7 +139,8 @@ def _workload(inputs: Inputs, base: Base) -> Result:
         "choice",
         WORKLOAD,
     )
-    return weights.index(population, scores, base=base), (*weights.assumptions(population), newer, other)
+    notes = (*weights.assumptions(population), newer, other)
+    return weights.index(population, scores, base=base), weights.people(population), notes
 
 
 def _care_need(inputs: Inputs, base: Base) -> Result:
@@ -142,7 +150,8 @@ def _care_need(inputs: Inputs, base: Base) -> Result:
         "assumption",
         str(inputs["care_need_counts"].attrs.get("source", {}).get("file", "care_need_counts")),
     )
-    return care_need_index(inputs["care_need_counts"], base=base), (stand_in,)
+    counts = inputs["care_need_counts"]
+    return care_need_index(counts, base=base), counts[POPULATION].astype(float), (stand_in,)
 
 
 def _steel(inputs: Inputs, base: Base) -> Result:
@@ -152,7 +161,8 @@ def _steel(inputs: Inputs, base: Base) -> Result:
         "choice",
         "Steel, Reading and Allen 2001",
     )
-    return steel_score(inputs["health_visiting_counts"], base=base), (unweighted,)
+    counts = inputs["health_visiting_counts"]
+    return steel_score(counts, base=base), counts[POPULATION].astype(float), (unweighted,)
 
 
 PRESETS: Mapping[str, Preset] = {

@@ -343,6 +343,28 @@ def with_estimated_sex(population: pd.DataFrame, lists: pd.DataFrame) -> pd.Data
     return result
 
 
+def with_equal_ages(population: pd.DataFrame) -> pd.DataFrame:
+    """The population with the ages (and sexes) of all places together in every place, its people kept.
+
+    What is left of a measure's differences between places is then not their ages. population: as for
+    `Weights.weighted_sum`.
+
+    >>> with_equal_ages(pd.DataFrame({0: [30.0, 10.0], 65: [10.0, 10.0]}, index=["a", "b"])).to_numpy()
+    array([[26.66666667, 13.33333333],
+           [13.33333333,  6.66666667]])
+    """
+    place = population.index.get_level_values(0)
+    people = population.sum(axis=1).groupby(place).sum()
+    if isinstance(population.index, pd.MultiIndex):
+        mix = population.groupby(level=1).sum()
+        of_row = mix.loc[population.index.get_level_values(1)].to_numpy(np.float64)
+    else:
+        mix = population.sum().to_frame().T
+        of_row = mix.to_numpy(np.float64)
+    equal = people.reindex(place).to_numpy(np.float64)[:, None] * of_row / mix.to_numpy().sum()
+    return pd.DataFrame(equal, index=population.index, columns=population.columns)
+
+
 class _Counted(NamedTuple):
     """Persons (rows, ages) with the place (rows,) of each row, as a position in `places`, and its sex."""
 
@@ -444,4 +466,4 @@ def _refuse(wrong: NDArray[np.bool_], places: pd.Index, what: str) -> None:
         )
 
 
-__all__ = ["PUBLISHED", "Weights", "with_estimated_sex"]
+__all__ = ["PUBLISHED", "Weights", "with_equal_ages", "with_estimated_sex"]
