@@ -21,7 +21,7 @@ _SHOOTS = {
     (16, 17.6): (19, 2, 2, 4, 3, 1, 4, 3, 0, 2),
 }
 # A zero-inflated Poisson, a mean for each treatment and never rooting by photoperiod: -2 log L in Table 2 of
-# the paper (H*P, P); log L in Output 1 of SAS's "Fitting Zero-Inflated Count Data Models by Using PROC GENMOD".
+# the paper (H*P, P); log L in Output 1 of the SAS example "Fitting Zero-Inflated Count Data Models".
 SHOOTS_DEVIANCE = 1244.457
 SHOOTS_LOG_LIKELIHOOD = -622.2283
 
