@@ -41,24 +41,24 @@ def main() -> None:
 def need_on_flows(use: na.ExpectedUse) -> None:
     """Need by flows against need by areas alone: each area's mean carried to teams by the same flows."""
     print("\nNeed on flows, or by areas alone (PCNs, weighted by adults)")
-    for name, flows in {"as they are": use.crude, "at equal ages": use.standardised}.items():
-        there, back, adults = _there_and_back(use.people, flows)
-        _print_loss(f"need, {name}", there, back, adults)
-    people = use.people
-    everywhere = people.catchment.registered.tocsc().copy()
+    people, adults = use.people, use.registered.adults
+    for name, flows in {
+        "as they are": use.registered.crude,
+        "at equal ages": use.registered.at_equal_ages,
+    }.items():
+        _print_loss(f"need, {name}", *_there_and_back(people.catchment, adults, flows))
     for term in people.prevalence:
         share = people.prevalence[term].to_numpy()
-        everywhere.data = np.repeat(share, np.diff(everywhere.indptr))
-        _print_loss(str(term), *_there_and_back(people, everywhere))
+        having = adults.copy()
+        having.data = adults.data * np.repeat(share, np.diff(adults.indptr))
+        _print_loss(str(term), *_there_and_back(people.catchment, adults, having))
 
 
-def _there_and_back(people: na.People, value: sparse.csc_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """PCNs' means of a value on flows, the same by way of areas, and their adults."""
-    catchment = people.catchment
-    adults = catchment.registered.tocsc().copy()
-    adults.data = adults.data * people.adult_share[adults.indices]
-    value = sparse.csc_array(value)
-    by_area = np.asarray((adults * value).sum(axis=1)).ravel() / np.asarray(adults.sum(axis=1)).ravel()
+def _there_and_back(
+    catchment: na.Catchment, adults: sparse.csc_array, total: sparse.csc_array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """PCNs' means of what is on flows, the same by way of areas, and their adults."""
+    by_area = np.asarray(total.sum(axis=1)).ravel() / np.asarray(adults.sum(axis=1)).ravel()
     on_areas = adults.copy()
     on_areas.data = adults.data * by_area[adults.indices]
 
@@ -67,7 +67,7 @@ def _there_and_back(people: na.People, value: sparse.csc_array) -> tuple[np.ndar
 
     chosen = catchment.teams["is_team"].to_numpy()
     size = team(adults)
-    return tuple(found[chosen] for found in (team(adults * value) / size, team(on_areas) / size, size))
+    return tuple(found[chosen] for found in (team(total) / size, team(on_areas) / size, size))
 
 
 def _print_loss(name: str, there: np.ndarray, back: np.ndarray, adults: np.ndarray) -> None:
@@ -178,7 +178,7 @@ def part_of_england(folder: Path) -> None:
     lists = catchment.registered_by_area.to_numpy()
     print("\nOne ICB")
     print(f"  {len(lists):,} areas with {people.residents.sum():,.0f} residents, {lists.sum():,.0f} patients")
-    counted = (people.residents_per_patient * lists).sum()
+    counted = people.ages.people["resident"].sum()
     print(f"  {(lists < people.residents / 2).sum():,} areas below half; residents shared out {counted:,.0f}")
 
 

@@ -1,6 +1,7 @@
 """Tiny Englands for laws: a handful of practices and areas, drawn to be awkward."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import needsalloc as na
+from needsalloc import ages
 from needsalloc import synthetic as made
 
 AREAS = 8
@@ -68,6 +70,16 @@ def people(of: na.Catchment, **changed: pd.DataFrame) -> na.People:
     """The synthetic England's people on a catchment of its areas and practices."""
     files = {name: getattr(ENGLAND, name) for name in ("population", "deprivation", "lists", "conditions")}
     return na.build_people(of, **(files | changed))
+
+
+def with_ages(who: na.People, age_mix: np.ndarray) -> na.People:
+    """The same people, of these single years of age (areas, 91) on every flow of an area."""
+    pattern = who.ages.pattern
+    by_band = np.add.reduceat(age_mix, ages.BANDS, axis=1)[pattern.indices]
+    on_flow = {whose: by_band * found.sum(axis=1)[:, None] for whose, found in who.ages.people.items()}
+    of_band = np.repeat(np.add.reduceat(age_mix, ages.BANDS, axis=1), np.diff([*ages.BANDS, 91]), axis=1)
+    within = np.divide(age_mix, of_band, out=np.zeros_like(age_mix), where=of_band > 0)
+    return replace(who, age_mix=age_mix, ages=ages.FlowAges(pattern, on_flow, within))
 
 
 def need(of: na.Catchment, **options: object) -> na.NeedIndex:

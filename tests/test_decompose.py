@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 
 import needsalloc as na
 from needsalloc import errors, geography, gradients
+from needsalloc.ages import BANDS
 from needsalloc.decompose import Decomposition, decompose
 from needsalloc.kernels import shapley
 from small_worlds import (
@@ -27,6 +28,7 @@ from small_worlds import (
     membership,
     people,
     registrations,
+    with_ages,
     worlds,
 )
 
@@ -88,27 +90,33 @@ def three_ages() -> na.People:
     age_mix[:, AGES] = [[0.5, 0.3, 0.2], [0.3, 0.3, 0.4], [0.7, 0.25, 0.05]]
     age_mix[:, 9] = [0.1, 0.2, 0.3]
     age_mix /= age_mix.sum(axis=1, keepdims=True)
-    return replace(who, age_mix=age_mix, imd_score=np.array([12.0, 30.0, 65.0]))
+    alike = with_ages(replace(who, imd_score=np.array([12.0, 30.0, 65.0])), age_mix)
+    # Patients of an area are of other ages at each practice.
+    of_flow = alike.ages.people["registered"] * np.random.default_rng(3).uniform(0.5, 2, (6, len(BANDS)))
+    return replace(alike, ages=replace(alike.ages, people={"registered": of_flow, "resident": of_flow}))
 
 
 def use_by_pattern(who: na.People) -> np.ndarray:
-    """(ages, areas, patterns of the practices' conditions): from the formula's prediction of each person."""
+    """(ages, sexes, areas, patterns of the practices' conditions): from the formula's prediction of each."""
     own = list(who.prevalence)
     held = [term for term in gradients.conditions() if term not in own]
     years = gradients.mid_year(AGES)
-    has = np.array(list(itertools.product([0.0, 1.0], repeat=len(held) + 1)))
+    has = np.array(list(itertools.product([0.0, 1.0], repeat=len(held))))
     patterns = np.array([[n >> j & 1 for j in range(len(own))] for n in range(2 ** len(own))], dtype=float)
-    found = np.empty((len(AGES), len(who.imd_score), len(patterns)))
-    for a, age in enumerate(years):
-        share = [gradients.reference_curve(term, years)[a] for term in held] + [who.female_share[AGES[a]]]
-        weight = np.prod(np.where(has == 1, share, 1 - np.array(share)), axis=1)
-        for area, score in enumerate(who.imd_score):
-            rows = pd.DataFrame(np.repeat(has, len(patterns), axis=0), columns=[*held, "female"])
-            rows[own] = np.tile(patterns, (len(has), 1))
-            rows = rows.assign(age=age, imd_score=score, log_days_alive=math.log(365), **{SUPPLY: 4.17})
-            for term in gradients.counts():
-                rows[term] = gradients.reference_curve(term, years)[a]
-            found[a, area] = weight @ FORMULA.predict(rows).to_numpy().reshape(len(has), -1)
+    found = np.empty((len(AGES), 2, len(who.imd_score), len(patterns)))
+    for (a, age), (sex, female), (area, score) in itertools.product(
+        enumerate(years), enumerate([1.0, 0.0]), enumerate(who.imd_score)
+    ):
+        share = np.array([gradients.reference_curve(term, years)[a] for term in held])
+        weight = np.prod(np.where(has == 1, share, 1 - share), axis=1)
+        rows = pd.DataFrame(np.repeat(has, len(patterns), axis=0), columns=held)
+        rows[own] = np.tile(patterns, (len(has), 1))
+        rows = rows.assign(
+            age=age, female=female, imd_score=score, log_days_alive=math.log(365), **{SUPPLY: 4.17}
+        )
+        for term in gradients.counts():
+            rows[term] = gradients.reference_curve(term, years)[a]
+        found[a, sex, area] = weight @ FORMULA.predict(rows).to_numpy().reshape(len(has), -1)
     return found
 
 
@@ -125,30 +133,37 @@ def curve(share: float, ages: np.ndarray, term: str) -> np.ndarray:
 def every_coalition(who: na.People) -> tuple[np.ndarray, np.ndarray]:
     """Mean use of P1, P2 and everybody in every coalition (3, coalitions), and the adults of each (3,)."""
     own, use = list(who.prevalence), use_by_pattern(who)
-    adults = who.catchment.registered.toarray() * who.adult_share[:, None]
-    mix = who.age_mix[:, AGES] / who.adult_share[:, None]
-    of_practice = (adults.T @ mix) / adults.sum(axis=0)[:, None]
+    flows = who.ages.pattern.tocoo()
+    by_age = who.ages.people["registered"][:, np.searchsorted(BANDS, AGES, side="right") - 1]
+    women = who.female_share[:, AGES]
+    sexes = np.stack([women, 1 - women], axis=-1)
+    kinds = by_age[:, :, None] * sexes[flows.col]
+    of_practice = np.array([by_age[flows.col == p].sum(axis=0) for p in range(3)])
     having = np.array(
-        [[curve(who.prevalence[term].iloc[p], of_practice[p], term) for term in own] for p in range(3)]
+        [
+            [curve(who.prevalence[t].iloc[p], of_practice[p] / of_practice[p].sum(), t) for t in own]
+            for p in range(3)
+        ]
     )
-    base_mix = adults.sum(axis=1) @ mix / adults.sum()
-    base_scores = adults.sum(axis=1) / adults.sum()
-    by_age = of_practice * adults.sum(axis=0)[:, None]
-    base_having = np.einsum("pa,pja->ja", by_age, having) / by_age.sum(axis=0)
+    base_kinds = kinds.sum(axis=0) / kinds.sum()
+    base_scores = np.bincount(flows.row, kinds.sum(axis=(1, 2))) / kinds.sum()
+    base_having = np.einsum("pa,pja->ja", of_practice, having) / of_practice.sum(axis=0)
     patterns = shapley.members(len(own))
     sets = shapley.members(2 + len(own))
     value = np.zeros((3, len(sets)))
     team = who.catchment.team_of_practice
     for number, (age, score, *conditions) in enumerate(sets):
-        for area, practice in zip(*np.nonzero(adults), strict=True):
-            ages = mix[area] if age else base_mix
+        for flow, (area, practice) in enumerate(zip(flows.row, flows.col, strict=True)):
+            adults = kinds[flow].sum()
+            here = kinds[flow] / adults if age else base_kinds
             scores = np.eye(3)[area] if score else base_scores
             share = np.where(np.array(conditions)[:, None], having[practice], base_having)
             frequency = np.prod(np.where(patterns[:, :, None], share, 1 - share), axis=1)
-            mean = np.einsum("a,s,xa,asx->", ages, scores, frequency, use)
+            mean = np.einsum("as,r,xa,asrx->", here, scores, frequency, use)
             for row in (team[practice], 2):
-                value[row, number] += adults[area, practice] * mean
-    size = np.array([adults[:, team == 0].sum(), adults[:, team == 1].sum(), adults.sum()])
+                value[row, number] += adults * mean
+    of_flow = kinds.sum(axis=(1, 2))
+    size = np.array([*np.bincount(team[flows.col], of_flow), of_flow.sum()])
     return value / size[:, None], size
 
 
@@ -268,7 +283,9 @@ def test_what_is_the_same_everywhere_adds_nothing():
 
     assert players_of(replace(who, imd_score=np.full(AREAS, 20.0)))["deprivation"] < 1e-12
     # Practices of the same ages and the same share have the same prevalence at every age.
-    alike = players_of(replace(who, age_mix=one_age_mix, prevalence=shares))
+    one_sex_mix = np.tile(who.female_share.mean(axis=0), (len(PRACTICES), 1))
+    same = replace(with_ages(who, one_age_mix), female_share=one_sex_mix, prevalence=shares)
+    alike = players_of(same)
     assert (alike[["age_and_sex", "copd"]] < 1e-12).all()
     assert alike["dementia"] > 1e-6
     # A condition that makes no difference to use.

@@ -27,6 +27,7 @@ from small_worlds import (
     need,
     people,
     registrations,
+    with_ages,
     worlds,
 )
 
@@ -145,7 +146,7 @@ def one_age(age: int, score: float) -> na.People:
     registers say, and every pattern can be written out."""
     of = catchment((registrations([(PRACTICES[1], CODES[2], 100)]), membership({PRACTICES[1]: "P1"})))
     who = people(of)
-    return replace(who, age_mix=np.eye(91)[[age]], imd_score=np.array([score]))
+    return replace(with_ages(who, np.eye(91)[[age]]), imd_score=np.array([score]))
 
 
 def patterns(who: na.People, age: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -153,7 +154,7 @@ def patterns(who: na.People, age: int) -> tuple[pd.DataFrame, np.ndarray]:
     years = gradients.mid_year(np.array([age]))
     share = {term: gradients.reference_curve(term, years)[0] for term in CONDITIONS}
     share |= who.prevalence.iloc[0].to_dict()
-    share["female"] = who.female_share[age]
+    share["female"] = who.female_share[0, age]
     has = np.array(list(itertools.product([0.0, 1.0], repeat=len(share))))
     rows = pd.DataFrame(has, columns=list(share))
     weight = np.prod(np.where(has == 1, list(share.values()), 1 - np.array(list(share.values()))), axis=1)
@@ -171,8 +172,10 @@ def test_expected_use_of_a_cell_is_the_mean_over_every_pattern_of_conditions(rea
     rows, weight = patterns(who, age)
     assert weight.sum() == pytest.approx(1)
     use = formula.expected_use(who)
-    assert use.crude.data == pytest.approx(weight @ formula.predict(rows), rel=1e-6)
-    assert use.standardised.data == pytest.approx(use.crude.data, rel=1e-12)
+    expected = 100 * weight @ formula.predict(rows)
+    assert use.registered.crude.data == pytest.approx(expected, rel=1e-6)
+    assert use.registered.at_equal_ages.data == pytest.approx(expected, rel=1e-6)
+    assert use.registered.adults.data == pytest.approx(100)
 
 
 def test_constants_solved_on_a_cell_return_what_was_asked():
@@ -209,11 +212,13 @@ def test_the_index_averages_1_and_weighted_populations_sum_to_the_base(world, wh
 
 @law(worlds(), examples=15)
 def test_use_summed_by_area_and_by_team_is_the_same(world):
-    found = need(catchment(world))
-    by_area = (found.areas["expected_use"] * found.areas["registered_adults"]).sum()
+    found = need(catchment(world), people="resident")
+    by_area = (found.areas["expected_use"] * found.areas["resident_adults"]).sum()
+    by_team = (found.teams["expected_use"] * found.teams["resident_adults"]).sum()
+    assert by_team == pytest.approx(by_area, rel=1e-9)
+    assert found.teams["resident_adults"].sum() == pytest.approx(found.areas["resident_adults"].sum())
     lists = found.use.people.catchment.registered_by_team
     inside = found.teams["registered_adults"] * lists["inside"] / lists["registered"]
-    assert (found.teams["expected_use"] * inside).sum() == pytest.approx(by_area, rel=1e-9)
     assert inside.sum() == pytest.approx(found.areas["registered_adults"].sum(), rel=1e-9)
 
 

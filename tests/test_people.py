@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from needsalloc import errors, geography, reference
+from needsalloc import ages, errors, geography, reference
 from small_worlds import (
     AREAS,
     CODES,
@@ -31,8 +31,10 @@ def test_ages_and_residents_are_those_of_the_area(world):
     who = people(catchment(world))
     population = ENGLAND.population.loc[who.catchment.areas].to_numpy()
     np.testing.assert_allclose(who.residents, population.sum(axis=1))
-    np.testing.assert_allclose(who.age_mix, population / population.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(who.adult_share, population[:, 18:].sum(axis=1) / population.sum(axis=1))
+    mix = population / population.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(who.age_mix, mix)
+    here = np.minimum(who.residents, who.catchment.registered_by_area)
+    np.testing.assert_allclose(who.resident_adults, here * mix[:, 18:].sum(axis=1), rtol=1e-9)
 
 
 @law(worlds(), examples=15)
@@ -54,8 +56,8 @@ def test_one_practice_in_one_area_keeps_the_ages_of_its_list_within_each_band():
     listed = ENGLAND.lists.loc[PRACTICES[0]].sum().to_numpy()
     listed = np.append(listed[:90], listed[90:].sum())
     mix = people(of, population=bands).age_mix[0]
-    for ages, share in ((slice(0, 18), 0.2), (slice(18, 65), 0.5), (slice(65, 91), 0.3)):
-        np.testing.assert_allclose(mix[ages], share * listed[ages] / listed[ages].sum())
+    for years, share in ((slice(0, 18), 0.2), (slice(18, 65), 0.5), (slice(65, 91), 0.3)):
+        np.testing.assert_allclose(mix[years], share * listed[years] / listed[years].sum())
 
 
 def test_a_band_that_is_on_no_list_has_even_ages_and_is_said():
@@ -71,28 +73,66 @@ def test_a_band_that_is_on_no_list_has_even_ages_and_is_said():
 
 
 @pytest.mark.usefixtures("whole_england")
-def test_all_residents_of_england_are_shared_out():
+def test_all_residents_of_england_are_shared_out_by_their_ages():
     who = people(WHOLE)
-    shared = who.residents_per_patient * WHOLE.registered_by_area
-    assert shared.sum() == pytest.approx(ENGLAND.population.to_numpy().sum(), rel=1e-12)
+    by_area = np.zeros((AREAS, len(ages.BANDS)))
+    np.add.at(by_area, who.ages.pattern.indices, who.ages.people["resident"])
+    years = ENGLAND.population.loc[WHOLE.areas].to_numpy(np.float64)
+    np.testing.assert_allclose(by_area, np.add.reduceat(years, ages.BANDS, axis=1), rtol=1e-12)
     adults = ENGLAND.population.loc[:, 18:].to_numpy().sum()
     assert who.resident_adults.sum() == pytest.approx(adults, rel=1e-12)
 
 
 @law(worlds(), examples=15)
+def test_nobody_on_a_list_is_made_or_lost_and_within_a_band_the_years_are_the_areas(world):
+    who = people(catchment(world))
+    np.testing.assert_allclose(who.ages.people["registered"].sum(axis=1), who.ages.pattern.data, rtol=1e-9)
+    assert (who.ages.people["registered"] >= 0).all()
+    assert who.ages.adults("registered").sum() == pytest.approx(who.ages.adults_by_practice.sum())
+    band = np.searchsorted(ages.BANDS, np.arange(91), side="right") - 1
+    assert pd.DataFrame(who.ages.within).T.groupby(band).sum().to_numpy() == pytest.approx(1)
+    ratio = who.age_mix[:, [70, 74]] / who.ages.within[:, [70, 74]]
+    np.testing.assert_allclose(ratio[:, 0], ratio[:, 1])
+
+
+def test_patients_have_the_ages_of_their_list_and_of_their_area():
+    """Two practices share two areas of the same ages: each practice's patients are as old as its list."""
+    rows = [(p, c, 500) for p in PRACTICES[:2] for c in CODES[:2]]
+    of = catchment((registrations(rows), membership({p: "P1" for p in PRACTICES[:2]})))
+    lists = ENGLAND.lists.loc[PRACTICES[:2]] * 0.0 + 10.0
+    lists.loc[PRACTICES[0], list(range(65, 96))] = 20.0
+    even = pd.DataFrame(np.ones((2, 91)), index=of.areas, columns=np.arange(91))
+    who = people(of, lists=lists, population=even)
+    older, younger = who.ages.adults_by_practice[:, 65 - 18 :].sum(axis=1)
+    # 31 of 96 years of age are from 65; twice as many people of each of them, and as many.
+    assert older == pytest.approx(1000 * 62 / (65 + 62), rel=1e-3)
+    assert younger == pytest.approx(1000 * 31 / (65 + 31), rel=1e-3)
+
+
+@law(worlds(), examples=15)
 def test_a_part_of_england_is_not_given_residents_who_are_on_lists_elsewhere(world):
     who = people(catchment(world))
-    lists = who.catchment.registered_by_area
-    assert (who.residents_per_patient <= 1 + 1e-12).all()
-    full = lists >= who.residents
-    np.testing.assert_allclose((who.residents_per_patient * lists)[full], who.residents[full])
+    lists = who.catchment.registered_by_area.to_numpy()
+    shared = np.bincount(
+        who.ages.pattern.indices, who.ages.people["resident"].sum(axis=1), len(who.residents)
+    )
+    np.testing.assert_allclose(shared, np.minimum(lists, who.residents), rtol=1e-9)
 
 
-def test_the_share_of_women_is_that_of_the_lists():
-    total = ENGLAND.lists.groupby("sex").sum()
+def test_the_share_of_women_is_that_of_the_practices_list():
+    who = people(WHOLE)
     for age, columns in ((40, [40]), (90, range(90, 96))):
-        women, men = (total.loc[sex, list(columns)].sum() for sex in ("female", "male"))
-        assert people(WHOLE).female_share[age] == pytest.approx(women / (women + men))
+        women, men = (
+            ENGLAND.lists.loc[(PRACTICES[2], sex), list(columns)].sum() for sex in ("female", "male")
+        )
+        assert who.female_share[2, age] == pytest.approx(women / (women + men))
+
+
+def test_a_practice_without_a_list_has_the_sexes_of_all_lists():
+    who = people(WHOLE, lists=ENGLAND.lists.drop(PRACTICES[2]))
+    total = ENGLAND.lists.drop(PRACTICES[2]).groupby("sex").sum()[40]
+    assert who.female_share[2, 40] == pytest.approx(total["female"] / total.sum())
+    assert any("no list to go by" in note.what and PRACTICES[2] in note.why for note in who.notes)
 
 
 # Registers

@@ -9,14 +9,16 @@ import pytest
 from scipy import stats
 
 import needsalloc as na
+from needsalloc.ages import BANDS
 from needsalloc.agreement import agreement
 from needsalloc.decompose import Decomposition, decompose
 from needsalloc.kernels import shapley
 from needsalloc.plan import read_plan
 from needsalloc.run import run_plan
-from needsalloc.use import _Cells
+from needsalloc.use import Cells
 from test_decompose import by_every_order
 
+BAND = np.searchsorted(BANDS, np.arange(91), side="right") - 1
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -39,12 +41,14 @@ def staffordshire(real_data) -> Decomposition:
 def teams_of(found: Decomposition) -> pd.DataFrame:
     """The teams proper, with the mean age and deprivation of their adults by plain sums over flows."""
     who = found.need.use.people
-    flows = who.catchment.registered.tocoo()
+    flows = who.ages.pattern.tocoo()
+    # The same order as the flows': sparse by columns.
+    by_year = who.ages.people["registered"][:, BAND] * who.ages.within[flows.row]
     adults = pd.DataFrame({"team": who.catchment.team_of_practice[flows.col], "area": flows.row})
-    adults["people"] = flows.data * who.adult_share[flows.row]
-    mean_age = (who.age_mix[:, 18:] @ np.arange(18, 91) / who.adult_share)[flows.row]
+    adults["people"] = by_year[:, 18:].sum(axis=1)
+    years = pd.Series(by_year[:, 18:] @ np.arange(18, 91))
     totals = adults.assign(
-        mean_age=adults["people"] * mean_age, imd_score=adults["people"] * who.imd_score[flows.row]
+        mean_age=years, imd_score=adults["people"] * who.imd_score[flows.row]
     ).groupby("team")[["people", "mean_age", "imd_score"]].sum()  # fmt: skip
     means = totals[["mean_age", "imd_score"]].div(totals["people"], axis=0)
     means.index = who.catchment.teams.index[means.index]
@@ -105,17 +109,17 @@ def test_teams_of_whole_areas(staffordshire):
     np.testing.assert_allclose(total, need.teams["need_index_icb"], rtol=0, atol=1e-12)
 
 
-class Mixed(_Cells):
+class Mixed(Cells):
     """Practices with their own curves for some conditions and the base's for the others."""
 
     base: dict[str, np.ndarray]
-    own_curves: dict[str, np.ndarray]
+    of_their_own: dict[str, np.ndarray]
     using: frozenset[str] = frozenset()
 
-    def _curves(self, practices):
+    def curves(self, practices):
         ones = np.ones((len(practices), 1))
         return {
-            t: self.own_curves[t][practices] if t in self.using else ones * self.base[t] for t in self.own
+            t: self.of_their_own[t][practices] if t in self.using else ones * self.base[t] for t in self.own
         }
 
 
@@ -123,40 +127,40 @@ def test_contributions_are_those_of_all_coalitions_worked_out_anew(staffordshire
     """Shapley's value from use on every flow of the ICB in each of the 256 coalitions."""
     need = staffordshire.need
     who = need.use.people
-    flows = who.catchment.registered.tocsc()
+    flows = who.ages.pattern
     practices = np.arange(flows.shape[1])
     cells = Mixed(need.use.formula, who, observed=False)
-    cells.own_curves = _Cells._curves(cells, practices)
-    mix = who.age_mix[:, 18:] / who.adult_share[:, None]
+    cells.of_their_own = Cells.curves(cells, practices)
+    by_year = who.ages.people["registered"][:, BAND] * who.ages.within[flows.indices]
     # Its people who live outside England count with their team: the base's flows are lifted to whole lists.
     lists = who.catchment.registered_by_team
     lift = (lists["registered"] / lists["inside"]).to_numpy()[who.catchment.team_of_practice]
-    adults = [
-        flows.data[slice(*flows.indptr[p : p + 2])]
-        * who.adult_share[flows.indices[slice(*flows.indptr[p : p + 2])]]
-        for p in practices
-    ]
-    areas = [flows.indices[slice(*flows.indptr[p : p + 2])] for p in practices]
-    of_age = np.array([adults[p] @ mix[areas[p]] * lift[p] for p in practices])
-    base_mix = of_age.sum(axis=0) / of_age.sum()
-    of_score = np.sum([adults[p] @ cells.score_weights[areas[p]] * lift[p] for p in practices], axis=0)
+    parts = [slice(*flows.indptr[p : p + 2]) for p in practices]
+    adults = [by_year[part, 18:] for part in parts]
+    areas = [flows.indices[part] for part in parts]
+    of_age = np.array([adults[p].sum(axis=0) * lift[p] for p in practices])
+    base_kinds = np.einsum("pa,pas->as", of_age, cells.sex_share) / of_age.sum()
+    of_score = np.sum(
+        [adults[p].sum(axis=1) @ cells.score_weights[areas[p]] * lift[p] for p in practices], axis=0
+    )
     base_score = of_score / of_age.sum()
-    cells.base = {t: (of_age * c).sum(axis=0) / of_age.sum(axis=0) for t, c in cells.own_curves.items()}
+    cells.base = {t: (of_age * c).sum(axis=0) / of_age.sum(axis=0) for t, c in cells.of_their_own.items()}
     teams = len(need.teams)
     value = np.zeros((teams + 1, 2 ** len(staffordshire.players)))
     for conditions, using in enumerate(shapley.members(len(cells.own))):
         cells.using = frozenset(np.array(cells.own)[using])
-        tables = cells.use_by_age(practices)
+        tables = cells.use_by_sex(practices)
         for p in practices:
-            own_score = cells.score_weights[areas[p]]
-            means = (
-                np.full(len(areas[p]), base_mix @ tables[p] @ base_score),
-                mix[areas[p]] @ (tables[p] @ base_score),
-                own_score @ (base_mix @ tables[p]),
-                ((mix[areas[p]] @ tables[p]) * own_score).sum(axis=1),
+            own_score, count = cells.score_weights[areas[p]], adults[p].sum(axis=1)
+            own = np.einsum("asn,as->an", tables[p], cells.sex_share[p])
+            of_base = np.einsum("asn,as->n", tables[p], base_kinds)
+            totals = (
+                count.sum() * of_base @ base_score,
+                (adults[p] @ (own @ base_score)).sum(),
+                count @ (own_score @ of_base),
+                ((adults[p] @ own) * own_score).sum(),
             )
-            for these, mean in enumerate(means):
-                total = adults[p] @ mean
+            for these, total in enumerate(totals):
                 value[who.catchment.team_of_practice[p], 4 * conditions + these] += total
                 value[-1, 4 * conditions + these] += lift[p] * total
     size = np.bincount(who.catchment.team_of_practice, [a.sum() for a in adults], teams)

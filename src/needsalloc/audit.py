@@ -18,7 +18,7 @@ from needsalloc.allocate import Allocation
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError
-from needsalloc.index import NeedIndex, adults_on_flows
+from needsalloc.index import NeedIndex
 from needsalloc.kernels import flow, rank
 from needsalloc.quality import deprivation_fifth
 
@@ -79,11 +79,10 @@ def audit_equity(plan: Allocation, need: NeedIndex) -> EquityAudit:
     def by_fifth(by_area: NDArray[np.float64]) -> NDArray[np.float64]:
         return rank.group_sums(fifth, FIFTHS, by_area)
 
-    adults_on = adults_on_flows(need.use.people, need.people)
-    counted = audited(plan, need)
+    on_flows, counted = need.use.of(need.people), audited(plan, need)
     adults, contacts, at_equal_ages = (
         _by_area_and_team(flows, need.catchment, counted.index)
-        for flows in (adults_on, adults_on * need.use.crude, adults_on * need.use.standardised)
+        for flows in (on_flows.adults, on_flows.crude, on_flows.at_equal_ages)
     )
     people, use, level = (by_fifth(part.sum(axis=1)) for part in (adults, contacts, at_equal_ages))
     table = pd.DataFrame({"deprivation_fifth": np.arange(1, FIFTHS + 1), "people": people})

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from needsalloc.ages import ADULT
 from needsalloc.allocate import Allocation
 from needsalloc.errors import ConservationError, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
-from needsalloc.people import ADULT, People
+from needsalloc.people import People
 from needsalloc.report import Check
 from needsalloc.teams import NOT_IN_MAP
 

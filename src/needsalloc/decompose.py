@@ -33,12 +33,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from needsalloc.ages import FlowAges
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeError, first_few
-from needsalloc.index import NeedIndex, adults_on_flows
+from needsalloc.index import NeedIndex
 from needsalloc.kernels import flow, shapley
-from needsalloc.people import ADULT
-from needsalloc.use import _Cells
+from needsalloc.use import SEXES, Cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,114 +174,135 @@ def decompose(need: NeedIndex) -> Decomposition:
     what it has more of only because its patients are older counts as age. So does what is the same
     everywhere at an age: sex, and the conditions that are held.
     """
-    drawn, adults = need.catchment, adults_on_flows(need.use.people, need.people)
-    base = _base_flows(need)
+    drawn, people = need.catchment, need.use.people.ages.people[need.people]
+    base = _base_people(need)
     game = _Game(need, base)
     everybody = game.by_practice(base).sum(axis=0)
     joint = shapley.shares(everybody, len(game.players)) / everybody.sum()
-    in_all = drawn.sum_by_team(adults).to_numpy(np.float64)[:, None] * need.base.mean_use
+    in_all = (
+        drawn.sum_by_team(need.use.of(need.people).adults).to_numpy(np.float64)[:, None] * need.base.mean_use
+    )
     with np.errstate(invalid="ignore"):  # a team of nobody has no mean
-        value = shapley.shares(game.by_team(drawn, adults), len(game.players)) / in_all
+        value = shapley.shares(game.by_team(drawn, people), len(game.players)) / in_all
     table = need.teams[["team_name", "is_team"]].assign(base=1.0)
     table[list(game.players)] = value - joint
     table[need.column] = need.teams[need.column]
     return Decomposition(table, game.players, pd.Series(joint, list(game.players), name="joint"), need)
 
 
-def _base_flows(need: NeedIndex) -> sparse.csc_array:
-    """The base's adults by area and practice, counted as for its mean use."""
-    who, drawn = need.use.people, need.catchment
+def _base_people(need: NeedIndex) -> Floats:
+    """The base's people (flows, bands), counted as for its mean use."""
+    ages, drawn = need.use.people.ages, need.catchment
     if need.base.key == "england":
-        return adults_on_flows(who, "resident")
-    adults = adults_on_flows(who, need.people)
+        return ages.people["resident"]
     if drawn.of_whole_areas:
         of_area = flow.total_by_row(drawn.resident_share[:, np.flatnonzero(need.base.teams)])
-        return sparse.csc_array(adults.multiply(of_area[:, None]))
+        return ages.people[need.people] * of_area[ages.pattern.indices, None]
     # Patients who live in no English area carry their team's mean need.
-    inside = drawn.sum_by_team(adults).to_numpy(np.float64)
+    inside = drawn.sum_by_team(need.use.of(need.people).adults).to_numpy(np.float64)
     counted = need.teams[f"{need.people}_adults"].to_numpy(np.float64) * need.base.teams
     lift = np.divide(counted, inside, out=np.zeros(len(inside)), where=inside > 0)
-    return sparse.csc_array(adults.multiply(lift[drawn.team_of_practice][None, :]))
+    of_flow = np.repeat(lift[drawn.team_of_practice], np.diff(ages.pattern.indptr))
+    return ages.people[need.people] * of_flow[:, None]
 
 
 class _Game:
     """Differences from the base, and the dividends of every set of players that follow from them.
 
-    `ages` (areas, years), `score` (areas, nodes) and each of `conditions` (practices, years) are differences
-    from the base's; `slopes` (sets of conditions, years, nodes) are D_T. Dividends are summed over adults:
+    A kind is a single year of age and a sex. `base_kinds` (kinds,) and `base_score` (nodes,) are the base's
+    m0 and w0; `conditions` (practices, kinds) are differences from its prevalences by age; `slopes` (sets of
+    conditions, kinds, nodes) are D_T. People are (flows, bands). Dividends are summed over adults:
     (…, sets of `players`).
     """
 
-    def __init__(self, need: NeedIndex, base: sparse.csc_array) -> None:
+    def __init__(self, need: NeedIndex, base: Floats) -> None:
         who = need.use.people
-        cells = _Cells(need.use.formula, who, observed=False)
-        self.players = (AGE, DEPRIVATION, *cells.own)
-        own_ages = who.age_mix[:, ADULT:] / who.adult_share[:, None]
-        by_practice = base.T @ own_ages
-        adults = by_practice.sum()
-        self.base_ages = by_practice.sum(axis=0) / adults
-        self.base_score = base.sum(axis=1) @ cells.score_weights / adults
-        self.ages, self.score = own_ages - self.base_ages, cells.score_weights - self.base_score
+        self.cells = Cells(need.use.formula, who, observed=False)
+        self.players = (AGE, DEPRIVATION, *self.cells.own)
+        self.ages: FlowAges = who.ages
+        self.score = self.cells.score_weights
+        by_year = self.ages.by_practice(base)
+        adults = by_year.sum()
+        self.base_kinds = self._kinds(by_year).sum(axis=0) / adults
+        self.base_score = flow.total_by_row(self._adults(base)) @ self.score / adults
         # At an age that nobody of the base is of, its practices count by their adults of any age.
-        weight = np.where(self.base_ages > 0, by_practice, by_practice.sum(axis=1, keepdims=True))
-        curves = list(cells._curves(np.arange(len(who.catchment.practices))).values())
+        weight = np.where(by_year.sum(axis=0) > 0, by_year, by_year.sum(axis=1, keepdims=True))
+        curves = list(self.cells.curves(np.arange(len(by_year))).values())
         base_curves = [(weight * curve).sum(axis=0) / weight.sum(axis=0) for curve in curves]
-        self.conditions = [curve - other for curve, other in zip(curves, base_curves, strict=True)]
-        patterns = _Patterns(need.use.formula, who, observed=False)
-        by_pattern = patterns.use_by_age(np.arange(2 ** len(curves)))
-        frequency = np.reshape(base_curves, (len(curves), len(self.base_ages), 1))
+        self.conditions = [
+            np.repeat(curve - other, SEXES, axis=1) for curve, other in zip(curves, base_curves, strict=True)
+        ]
+        patterns = np.arange(2 ** len(curves))
+        by_pattern = _Patterns(need.use.formula, who, observed=False).use_by_sex(patterns)
+        by_pattern = by_pattern.reshape(len(patterns), len(self.base_kinds), -1)
+        frequency = np.repeat(np.reshape(base_curves, (len(curves), by_year.shape[1], 1)), SEXES, axis=1)
         self.slopes = shapley.differences(by_pattern, frequency)
-        self.shape = who.catchment.registered.shape
 
-    def by_team(self, drawn: Catchment, adults: sparse.csc_array) -> Floats:
+    def by_team(self, drawn: Catchment, people: Floats) -> Floats:
         """(teams, sets of players)"""
         if drawn.of_whole_areas:
-            return np.asarray(drawn.resident_share.T @ self.by_area(adults))
+            return np.asarray(drawn.resident_share.T @ self.by_area(people))
         found = np.zeros((len(drawn.teams), 2 ** len(self.players)))
-        np.add.at(found, drawn.team_of_practice, self.by_practice(adults))
+        np.add.at(found, drawn.team_of_practice, self.by_practice(people))
         return found
 
-    def by_practice(self, adults: sparse.csc_array) -> Floats:
+    def by_practice(self, people: Floats) -> Floats:
         """(practices, sets of players): the ages and scores of a practice's adults are added up first."""
-        to_practice = sparse.csr_array(adults.T)
-        age, score = to_practice @ self.ages, to_practice @ self.score
-        both = np.empty((4, *age.shape, len(self.base_score)))
-        both[0] = np.multiply.outer(flow.total_by_row(to_practice), np.outer(self.base_ages, self.base_score))
-        both[1] = age[:, :, None] * self.base_score
-        both[2] = self.base_ages[:, None] * score[:, None, :]
-        for node in range(len(self.base_score)):
-            both[3, :, :, node] = to_practice @ (self.ages * self.score[:, [node]])
-        found = np.empty((len(age), len(self.slopes), 4))
+        by_node = np.stack([self._kinds(self.ages.by_practice(people, at)) for at in self.score.T], axis=-1)
+        kinds = self._kinds(self.ages.by_practice(people))
+        adults, m0, w0 = kinds.sum(axis=1), self.base_kinds, self.base_score
+        both = np.empty((4, *by_node.shape))
+        both[0] = np.multiply.outer(adults, np.outer(m0, w0))
+        both[1] = kinds[:, :, None] * w0 - both[0]
+        both[2] = m0[:, None] * by_node.sum(axis=1)[:, None, :] - both[0]
+        both[3] = by_node - both[0] - both[1] - both[2]
+        found = np.empty((len(adults), len(self.slopes), 4))
         for these, slope in enumerate(self.slopes):
-            found[:, these] = np.einsum("cpan,an,pa->pc", both, slope, self._product(these), optimize=True)
-        return found.reshape(len(age), -1)
+            found[:, these] = np.einsum("cpkn,kn,pk->pc", both, slope, self._product(these), optimize=True)
+        return found.reshape(len(adults), -1)
 
-    def by_area(self, adults: sparse.csc_array) -> Floats:
+    def by_area(self, people: Floats) -> Floats:
         """(areas, sets of players): the conditions of an area's adults are added up first."""
-        to_area = sparse.csr_array(adults)
-        found = np.empty((len(self.ages), len(self.slopes), 4))
+        adults = sparse.csr_array(self._adults(people))
+        score = self.score - self.base_score
+        found = np.empty((len(score), len(self.slopes), 4))
         for these, slope in enumerate(self.slopes):
-            condition = to_area @ self._product(these)
-            use, of_score = slope @ self.base_score, self.score @ slope.T
-            found[:, these, 0] = condition @ (self.base_ages * use)
-            found[:, these, 1] = (condition * self.ages) @ use
-            found[:, these, 2] = (condition * of_score) @ self.base_ages
-            found[:, these, 3] = (condition * of_score * self.ages).sum(axis=1)
-        return found.reshape(len(self.ages), -1)
+            product = self._product(these)
+            condition = (adults @ product) * self.base_kinds
+            of_sex = np.moveaxis(self._by_sex(product) * self.cells.sex_share, -1, 0)
+            kind = np.stack([self.ages.by_area(people, each) for each in of_sex], axis=-1)
+            kind = kind.reshape(condition.shape) - condition
+            use, of_score = slope @ self.base_score, score @ slope.T
+            found[:, these, 0] = condition @ use
+            found[:, these, 1] = kind @ use
+            found[:, these, 2] = (condition * of_score).sum(axis=1)
+            found[:, these, 3] = (kind * of_score).sum(axis=1)
+        return found.reshape(len(score), -1)
+
+    def _kinds(self, by_year: Floats) -> Floats:
+        """(practices, kinds) people by single year of age (practices, years), with the practice's sexes."""
+        return np.asarray(by_year[:, :, None] * self.cells.sex_share).reshape(len(by_year), -1)
+
+    def _by_sex(self, by_kind: Floats) -> Floats:
+        return by_kind.reshape(len(by_kind), -1, SEXES)
+
+    def _adults(self, people: Floats) -> sparse.csc_array:
+        """Adults on the flows (areas x practices)."""
+        return self.ages.on_flows(self.ages.adults_of(people))
 
     def _product(self, these: int) -> Floats:
-        """(practices, years) the product of the differences in a set of conditions."""
-        product = np.ones((self.shape[1], len(self.base_ages)))
+        """(practices, kinds) the product of the differences in a set of conditions."""
+        product = np.ones((self.ages.pattern.shape[1], len(self.base_kinds)))
         for j, difference in enumerate(self.conditions):
             if these >> j & 1:
                 product *= difference
         return product
 
 
-class _Patterns(_Cells):
+class _Patterns(Cells):
     """Use with all or none of each condition: "practice" n is everybody with the set n of conditions."""
 
-    def _curves(self, practices: Ints) -> dict[str, Floats]:
+    def curves(self, practices: Ints) -> dict[str, Floats]:
         ages = np.ones(len(self.age_years))
         return {term: np.outer(practices >> j & 1, ages) for j, term in enumerate(self.own)}
 

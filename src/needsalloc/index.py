@@ -12,19 +12,18 @@ from typing import Literal, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
+from needsalloc.ages import Whose
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.grouping import OF_AREAS
-from needsalloc.people import People
+from needsalloc.kernels import flow
 from needsalloc.use import ExpectedUse
 
 Floats = NDArray[np.float64]
 BaseName = Literal["england", "icb"]
-Whose = Literal["registered", "resident"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ class NeedIndex:
         The expected use on flows that it was made from.
     areas:
         Index area: `imd_score`, `deprivation_decile`, `registered`, `resident`, `registered_adults`,
-        `resident_adults`, `expected_use`, `need_index_<base>`, `need_index_age_standardised`.
+        `resident_adults`; of its residents `expected_use` (per adult), `need_index_<base>`,
+        `need_index_age_standardised`.
     teams:
         Index team: `team_name`, `icb`, `icb_name`, `is_team`, `registered`, `outside` (of these, not living
         in an English area), `resident`, `registered_adults`, `resident_adults`, `expected_use`,
@@ -120,37 +120,32 @@ def need_index(
     who = use.people
     drawn = who.catchment if catchment is None else catchment
     _check_teams(who.catchment, drawn, people)
-    use_by_area = use.by_area(use.crude)
-    teams = _count_people(who, drawn)
-    adults = adults_on_flows(who, people)
-    contacts = drawn.sum_by_team(adults * use.crude)
-    teams["expected_use"] = contacts / drawn.sum_by_team(adults)
+    teams = _count_people(use, drawn)
+    contacts, adults = (drawn.sum_by_team(part) for part in (use.of(people).crude, use.of(people).adults))
+    teams["expected_use"] = contacts / adults
     counted = teams[f"{people}_adults"]
     if base == "england":
-        found = _england(who, use_by_area, len(teams))
+        found = _england(use, len(teams))
     else:
         found = _icb(drawn, counted, teams["expected_use"], icb)
     column = f"need_index_{base}"
     teams[column] = teams["expected_use"] / found.mean_use
     weighted = (counted * teams[column]).fillna(0.0)
     teams["weighted_population"] = weighted * (found.adults / weighted[found.teams].sum())
-    registered = who.catchment.registered_by_area.to_numpy()
-    areas = who.deprivation.assign(
-        registered=registered,
-        resident=who.residents,
-        registered_adults=registered * who.adult_share,
-        resident_adults=who.resident_adults,
-        expected_use=use_by_area,
+    living = use.resident
+    resident_adults, contacts_of_area, level = (
+        flow.total_by_row(part) for part in (living.adults, living.crude, living.at_equal_ages)
     )
-    areas[column] = use_by_area / found.mean_use
-    areas["need_index_age_standardised"] = use.by_area(use.standardised) / found.mean_use
+    areas = who.deprivation.assign(
+        registered=who.catchment.registered_by_area.to_numpy(),
+        resident=who.residents,
+        registered_adults=flow.total_by_row(use.registered.adults),
+        resident_adults=resident_adults,
+        expected_use=contacts_of_area / resident_adults,
+    )
+    areas[column] = areas["expected_use"] / found.mean_use
+    areas["need_index_age_standardised"] = level / resident_adults / found.mean_use
     return NeedIndex(use, areas, teams, found, people, drawn)
-
-
-def adults_on_flows(who: People, people: Whose) -> sparse.csc_array:
-    """Adults on each flow (areas x practices), as registered or as residents shared by the flows."""
-    per_patient = who.adult_share * (1.0 if people == "registered" else who.residents_per_patient)
-    return who.catchment.scaled_by_area(per_patient)
 
 
 def _check_teams(home: Catchment, drawn: Catchment, people: Whose) -> None:
@@ -176,9 +171,9 @@ def _check_teams(home: Catchment, drawn: Catchment, people: Whose) -> None:
         )
 
 
-def _count_people(who: People, drawn: Catchment) -> pd.DataFrame:
+def _count_people(use: ExpectedUse, drawn: Catchment) -> pd.DataFrame:
     """The teams with their people, registered and resident, of all ages and adults."""
-    lists = drawn.populations()
+    lists, ages = drawn.populations(), use.people.ages
     # Patients who live in no English area are taken to be adults as often as the rest of their list.
     lift = (lists["registered"] / lists["inside"].where(lists["inside"] > 0)).where(
         lists["registered"] > 0, 1
@@ -186,22 +181,22 @@ def _count_people(who: People, drawn: Catchment) -> pd.DataFrame:
     return drawn.teams.assign(
         registered=lists["registered"],
         outside=lists["outside"],
-        resident=drawn.sum_by_team(who.catchment.scaled_by_area(who.residents_per_patient)),
-        registered_adults=drawn.sum_by_team(adults_on_flows(who, "registered")) * lift,
-        resident_adults=drawn.sum_by_team(adults_on_flows(who, "resident")),
+        resident=drawn.sum_by_team(ages.on_flows(ages.people["resident"].sum(axis=1))),
+        registered_adults=drawn.sum_by_team(use.registered.adults) * lift,
+        resident_adults=drawn.sum_by_team(use.resident.adults),
     )
 
 
-def _england(who: People, use_by_area: Floats, teams: int) -> Base:
-    areas = who.catchment.areas
-    if not who.catchment.is_national:
-        whole = AREAS_OF_ENGLAND[who.catchment.vintage]
+def _england(use: ExpectedUse, teams: int) -> Base:
+    catchment = use.people.catchment
+    if not catchment.is_national:
+        whole = AREAS_OF_ENGLAND[catchment.vintage]
         raise UnknownCodeError(
             f"A need index with England as its base needs all {whole:,} areas of England; the registrations "
-            f'have {len(areas):,}. Choose base = "icb", or use the national registration file.'
+            f'have {len(catchment.areas):,}. Choose base = "icb", or use the national registration file.'
         )
-    adults = float(who.resident_adults.sum())
-    mean = float(who.resident_adults @ use_by_area / adults)
+    adults = float(use.resident.adults.sum())
+    mean = float(use.resident.crude.sum() / adults)
     return Base("england", "England", adults, mean, np.full(teams, True))
 
 
@@ -228,4 +223,4 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
     return Base("icb", name or "All teams", adults, mean, inside)
 
 
-__all__ = ["Base", "NeedIndex", "adults_on_flows", "need_index"]
+__all__ = ["Base", "NeedIndex", "need_index"]

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from needsalloc import gradients, reference
 from needsalloc import use as flow_use
+from needsalloc.ages import ADULT
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError, UnknownCodeError, first_few
 from needsalloc.kernels import counts
-from needsalloc.people import ADULT, People
+from needsalloc.people import People
 from needsalloc.use import ExpectedUse
 
 Floats = NDArray[np.float64]

@@ -1,7 +1,7 @@
 """People by area, age and sex with the prevalence of conditions, built from open files.
 
-Ages and deprivation belong to the area, registers to the practice. Nothing is averaged over the other side:
-both are kept where they belong, and need is computed where they meet, on the flow from area to practice.
+Deprivation belongs to the area, registers and sexes to the practice, ages to the flow between them. Nothing
+is averaged over the other side: all are kept where they belong, and need is computed where they meet.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc import registers
+from needsalloc import ages, registers
+from needsalloc.ages import ADULT, AGES, FlowAges
 from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
-from needsalloc.kernels import raking
+from needsalloc.kernels import flow, raking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ADULT = 18
-AGES = np.arange(91)
 RAKING_GAP = 1e-6
 RAKING_ROUNDS = 200
 # England's adults on IMD 2019, the scale that the formula was fitted on (residents of mid-2020).
@@ -42,9 +41,11 @@ class People:
     residents:
         (areas,) people of all ages who live in each area.
     age_mix:
-        (areas, 91) share of each single year of age, 90 means 90 and over; rows sum to 1.
+        (areas, 91) share of each single year of age of the residents, 90 means 90 and over; rows sum to 1.
+    ages:
+        How old the people on each flow are, registered and resident.
     female_share:
-        (91,) share of women at each age, England's.
+        (practices, 91) share of women at each age of the list; that of all lists where it has nobody.
     imd_score:
         (areas,) on the scale of IMD 2019.
     deprivation:
@@ -59,6 +60,7 @@ class People:
     catchment: Catchment
     residents: Floats
     age_mix: Floats
+    ages: FlowAges
     female_share: Floats
     imd_score: Floats
     deprivation: pd.DataFrame
@@ -66,25 +68,14 @@ class People:
     notes: tuple[Assumption, ...]
 
     @property
-    def adult_share(self) -> Floats:
-        """(areas,) share of each area's people aged 18 and over."""
-        return np.asarray(self.age_mix[:, ADULT:].sum(axis=1))
-
-    @property
-    def residents_per_patient(self) -> Floats:
-        """(areas,) residents that each registered patient stands for when the flows share residents out.
-
-        With the flows of all England every resident is shared out. With those of a part of it, residents
-        beyond the registered are taken to be on other lists and stay out.
-        """
-        here = self.catchment.residents_here(self.residents)
-        return np.asarray(here / self.catchment.registered_by_area.to_numpy())
-
-    @property
     def resident_adults(self) -> Floats:
         """(areas,) people aged 18 and over who live in each area and are shared out by its flows."""
-        shared_out = self.residents_per_patient * self.catchment.registered_by_area.to_numpy()
-        return np.asarray(shared_out * self.adult_share)
+        return flow.total_by_row(self.ages.on_flows(self.ages.adults("resident")))
+
+    @property
+    def registered_adults(self) -> Floats:
+        """(areas,) people aged 18 and over who live in each area and are on a list."""
+        return flow.total_by_row(self.ages.on_flows(self.ages.adults("registered")))
 
     def __repr__(self) -> str:
         return (
@@ -107,8 +98,8 @@ def build_people(
     population: index area, columns first ages of bands (`read_population`). Single years are used as they
         are; broad bands are filled with the ages of the practices' lists, raked to the bands.
     deprivation: index area, `imd_score` and `deprivation_decile` (`read_deprivation`).
-    lists: index (practice, sex), columns ages (`read_lists`): England's share of women at each age, and ages
-        by practice where the population's bands are broad.
+    lists: index (practice, sex), columns single years of age (`read_lists`): ages and sexes of each
+        practice's patients.
     conditions: QOF registers (`read_conditions`); without them conditions are held at the paper's shares.
 
     Raises UnknownCodeError or VintageError where areas do not match, InvalidValueError or MissingColumnError
@@ -124,11 +115,14 @@ def build_people(
     residents = catchment.aligned(everyone, "the population file", cover=catchment.is_national)
     by_band = catchment.aligned(population, "the population file", cover=False)
     bands = population.columns.to_numpy(np.int64)
+    filled: list[Assumption] = []
     if len(bands) >= len(AGES):
-        age_mix, on_ages = _single_years(by_band, bands)
+        age_mix = _single_years(by_band, bands)
     else:
-        age_mix, on_ages = _raked_ages(catchment, by_band, bands, lists)
+        age_mix, filled = _raked_ages(catchment, by_band, bands, lists)
     _check_adults(age_mix, catchment.areas)
+    female_share = _female_share(lists, catchment.practices)
+    on_flows = ages.estimate(catchment, residents, age_mix, lists)
     score, on_score = _on_2019_scale(deprivation, population)
     if conditions is None:
         prevalence = pd.DataFrame(index=catchment.practices)
@@ -141,11 +135,12 @@ def build_people(
         catchment=catchment,
         residents=residents,
         age_mix=age_mix,
-        female_share=_female_share(lists),
+        ages=on_flows,
+        female_share=female_share,
         imd_score=catchment.aligned(score, "the deprivation file", cover=False),
         deprivation=deprivation.reindex(catchment.areas),
         prevalence=prevalence,
-        notes=(_note_on_sex(lists), on_ages, *on_score, *on_conditions),
+        notes=(_note_on_sex(lists), *filled, *on_flows.notes, *on_score, *on_conditions),
     )
 
 
@@ -158,20 +153,14 @@ def _check_adults(age_mix: Floats, areas: pd.Index) -> None:
         )
 
 
-def _single_years(by_band: Floats, bands: Ints) -> tuple[Floats, Assumption]:
+def _single_years(by_band: Floats, bands: Ints) -> Floats:
     years = _to_90(pd.DataFrame(by_band, columns=bands)).to_numpy(np.float64)
-    note = Assumption(
-        "An area's patients have the ages of its residents, whichever practice they use",
-        "The registration file has no ages",
-        "assumption",
-        "population by single year of age",
-    )
-    return years / years.sum(axis=1, keepdims=True), note
+    return years / years.sum(axis=1, keepdims=True)
 
 
 def _raked_ages(
     catchment: Catchment, by_band: Floats, bands: Ints, lists: pd.DataFrame
-) -> tuple[Floats, Assumption]:
+) -> tuple[Floats, list[Assumption]]:
     """Ages of the practices' lists carried to areas by the flows, then raked to each area's bands."""
     years = _to_90(lists.groupby(level="practice").sum())
     listed = catchment.practices.intersection(years.index)
@@ -204,7 +193,7 @@ def _raked_ages(
         "assumption",
         "practice lists by single year of age; population in broad bands",
     )
-    return raked.cells / raked.cells.sum(axis=1, keepdims=True), note
+    return raked.cells / raked.cells.sum(axis=1, keepdims=True), [note]
 
 
 def _to_90(years: pd.DataFrame) -> pd.DataFrame:
@@ -212,24 +201,28 @@ def _to_90(years: pd.DataFrame) -> pd.DataFrame:
     return years.T.groupby(np.minimum(years.columns.to_numpy(np.int64), AGES[-1])).sum().T
 
 
-def _female_share(lists: pd.DataFrame) -> Floats:
-    """England's share of women at each age, 0 to 90 (90 and over)."""
-    by_sex = _to_90(lists.groupby(level="sex").sum())
-    if not {"female", "male"} <= set(by_sex.index):
+def _female_share(lists: pd.DataFrame, practices: pd.Index) -> Floats:
+    """(practices, 91) share of women at each age of each list; of all lists where a list has nobody."""
+    by_sex = _to_90(lists).reindex(columns=AGES)
+    sexes = by_sex.index.get_level_values("sex")
+    if not {"female", "male"} <= set(sexes):
         raise MissingColumnError(
-            f"The practice lists hold only {first_few(by_sex.index)}; they must hold female and male."
+            f"The practice lists hold only {first_few(sexes.unique())}; they must hold female and male."
         )
-    share = (by_sex.loc["female"] / by_sex.sum()).reindex(AGES).to_numpy(np.float64)
-    if not np.isfinite(share[ADULT:]).all():
+    women, everybody = (part.groupby(level="practice").sum() for part in (by_sex[sexes == "female"], by_sex))
+    with np.errstate(invalid="ignore"):
+        of_all = (women.sum() / everybody.sum()).to_numpy(np.float64)
+    if not np.isfinite(of_all[ADULT:]).all():
         raise InvalidValueError(
             "The practice lists have nobody at some adult ages; single years from 0 to 90 are needed."
         )
-    return np.asarray(share)
+    own, total = (part.reindex(practices).fillna(0.0).to_numpy(np.float64) for part in (women, everybody))
+    return np.divide(own, total, out=np.tile(of_all, (len(practices), 1)), where=total > 0)
 
 
 def _note_on_sex(lists: pd.DataFrame) -> Assumption:
     return Assumption(
-        "Sex is estimated: the same share of women at each age everywhere",
+        "Sexes at each age are those of the practice's list, in every area it has patients in",
         "The registration and population files hold no sex by area",
         "assumption",
         str(lists.attrs.get("source", {}).get("file", "practice lists by sex and age")),

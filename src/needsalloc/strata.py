@@ -149,7 +149,7 @@ def estimate(
         _note_on_gap(gap, raked.rounds),
         *_note_on_unlisted(practices, in_practice, np.isnan(listed[:, 0]), remnant),
         *_note_on_areas(areas, in_area, np.isnan(of_area[:, 0])),
-        _note_on_sex(by),
+        *_note_on_sex(by),
     )
     labels, flows = pd.Index(edges, name="age"), raked.cells
     if by == BY_AGE_AND_SEX:
@@ -519,15 +519,17 @@ def _note_on_areas(areas: pd.Index, patients: Floats, without: NDArray[np.bool_]
     ]
 
 
-def _note_on_sex(by: str) -> Assumption:
+def _note_on_sex(by: str) -> list[Assumption]:
     if by == BY_AGE:
-        return Assumption("Strata are of persons, not by sex", "Residents are not told by sex", "choice", "")
-    return Assumption(
-        "In every area a practice's patients of an age have the sexes of its list",
-        "Residents are not told by sex",
-        "assumption",
-        "",
-    )
+        return []
+    return [
+        Assumption(
+            "In every area a practice's patients of an age have the sexes of its list",
+            "Residents are not told by sex",
+            "assumption",
+            "",
+        )
+    ]
 
 
 __all__ = [

@@ -1,7 +1,8 @@
 """Expected use where people and practices meet: on every flow from an area to a practice.
 
-Ages and deprivation belong to the area, registers to the practice. For each practice, use is worked out by
-single year of age at a few deprivation scores; each flow then takes its area's ages and score.
+Deprivation belongs to the area, registers and sexes to the practice, ages to the flow. For each practice, use
+is worked out by single year of age at a few deprivation scores; each flow then takes its area's score and its
+own ages.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from scipy import sparse
 from scipy.special import expit
 
 from needsalloc import gradients
+from needsalloc.ages import ADULT, AGES, BANDS, Whose
 from needsalloc.kernels import prevalence
-from needsalloc.people import ADULT, AGES, People
+from needsalloc.people import People
 
 if TYPE_CHECKING:
     from needsalloc.need import NeedFormula
@@ -32,52 +34,64 @@ ACCURACY = 1e-8
 _IMD_NODES = 7
 _PRACTICES_AT_ONCE = 512
 _WOMAN = (1.0, 0.0)
+SEXES = len(_WOMAN)
+
+
+@dataclass(frozen=True, eq=False)
+class Contacts:
+    """Adults and their expected contacts a year on the flows, each sparse (areas x practices).
+
+    `crude` by the ages that the adults of each flow have; `at_equal_ages` as if all had those of everybody.
+    """
+
+    adults: sparse.csc_array
+    crude: sparse.csc_array
+    at_equal_ages: sparse.csc_array
 
 
 @dataclass(frozen=True, eq=False)
 class ExpectedUse:
-    """Expected contacts per adult and year, on the flows (areas x practices).
+    """Expected contacts of the people on the lists and of the residents, on the flows from area to practice.
 
-    `crude` with the ages that each area has; `standardised` with the ages of all the adults everywhere.
+    `registered` and `resident` differ in how many people of which age are on a flow; `of` takes either word.
     """
 
     formula: NeedFormula
     people: People
-    crude: sparse.csc_array
-    standardised: sparse.csc_array
+    registered: Contacts
+    resident: Contacts
 
-    def by_area(self, use: sparse.csc_array) -> Floats:
-        """(areas,) mean of `use` over each area's patients."""
-        registered = self.people.catchment.registered
-        total = np.asarray((registered * use).sum(axis=1), dtype=np.float64).ravel()
-        return total / self.people.catchment.registered_by_area.to_numpy()
+    def of(self, whose: Whose) -> Contacts:
+        """The contacts of "registered" or of "resident" people."""
+        return self.registered if whose == "registered" else self.resident
 
     def __repr__(self) -> str:
-        return f"<ExpectedUse by {self.formula.name} on {self.crude.nnz:,} flows from area to practice>"
+        flows = self.registered.adults.nnz
+        return f"<ExpectedUse by {self.formula.name} on {flows:,} flows from area to practice>"
 
 
 def expected_use(formula: NeedFormula, people: People) -> ExpectedUse:
-    """Contacts per adult and year on every flow, at mean supply and without unmet need."""
-    cells = _Cells(formula, people, observed=False)
-    flows = people.catchment.registered_by_practice
-    ages_of_area = people.age_mix[:, ADULT:] / people.adult_share[:, None]
-    ages_of_all = people.resident_adults @ ages_of_area / people.resident_adults.sum()
-    crude, standardised = np.empty(flows.nnz), np.empty(flows.nnz)
+    """Contacts a year of the adults on every flow, at mean supply and without unmet need."""
+    cells, ages = Cells(formula, people, observed=False), people.ages
+    flows = ages.pattern
+    adult_bands = BANDS >= ADULT
+    ages_of_all = ages.by_practice(ages.people["resident"]).sum(axis=0)
+    ages_of_all /= ages_of_all.sum()
+    by_band, standardised = np.empty((flows.nnz, adult_bands.sum())), np.empty(flows.nnz)
     for first in range(0, flows.shape[1], _PRACTICES_AT_ONCE):
         chunk = np.arange(first, min(first + _PRACTICES_AT_ONCE, flows.shape[1]))
         for practice, table in zip(chunk, cells.use_by_age(chunk), strict=True):
             flow = slice(flows.indptr[practice], flows.indptr[practice + 1])
-            area = flows.indices[flow]
-            at_score = cells.score_weights[area]
-            crude[flow] = np.einsum("an,an->a", ages_of_area[area] @ table, at_score)
-            standardised[flow] = at_score @ (ages_of_all @ table)
-    pattern = (flows.indices, flows.indptr)
-    return ExpectedUse(
-        formula,
-        people,
-        sparse.csc_array((crude, *pattern), shape=flows.shape),
-        sparse.csc_array((standardised, *pattern), shape=flows.shape),
-    )
+            at_score = cells.score_weights[flows.indices[flow]] @ table.T
+            by_band[flow] = ages.by_band(flow, at_score)
+            standardised[flow] = at_score @ ages_of_all
+
+    def contacts(whose: Whose) -> Contacts:
+        adults = ages.adults(whose)
+        crude = np.einsum("fb,fb->f", ages.people[whose][:, adult_bands], by_band)
+        return Contacts(*(ages.on_flows(part) for part in (adults, crude, adults * standardised)))
+
+    return ExpectedUse(formula, people, contacts("registered"), contacts("resident"))
 
 
 def solve_constants(
@@ -90,7 +104,7 @@ def solve_constants(
     """
     from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
 
-    cells = _Cells(formula.with_constants(0.0, 0.0), people, observed=True)
+    cells = Cells(formula.with_constants(0.0, 0.0), people, observed=True)
     weight = cells.weights(practices)
     tilted, plain = cells.mixture(practices), cells.mixture(practices, tilted=False)
 
@@ -111,7 +125,7 @@ def solve_constants(
     return zero, level(zero)
 
 
-class _Cells:
+class Cells:
     """Use by practice, single year of age, sex and deprivation score.
 
     Arrays are (ages, practices, columns); a column is a sex at one of the nodes of the score.
@@ -120,8 +134,8 @@ class _Cells:
     def __init__(self, formula: NeedFormula, people: People, *, observed: bool) -> None:
         self.formula, self.people = formula, people
         self.age_years = gradients.mid_year(AGES[ADULT:])
-        female = people.female_share[ADULT:]
-        self.sex_share = np.column_stack([female, 1.0 - female])
+        female = people.female_share[:, ADULT:]
+        self.sex_share = np.stack([female, 1.0 - female], axis=-1)
         self.nodes, self.score_weights = _score_nodes(formula.standardise("imd_score", people.imd_score))
         self.effects = formula.condition_effects(observed=observed)
         self.own = [term for term in self.effects if term in people.prevalence]
@@ -130,12 +144,11 @@ class _Cells:
             for term in self.effects
             if term not in self.own
         }
-        by_age = people.catchment.registered.T @ people.age_mix[:, ADULT:]
+        by_age = people.ages.adults_by_practice
         total = by_age.sum(axis=1, keepdims=True)
         # A practice whose patients all live outside England's areas is given everybody's ages.
         self.age_weight = np.where(total > 0, by_age, by_age.sum(axis=0))
         self.age_weight /= self.age_weight.sum(axis=1, keepdims=True)
-        self.adults = total.ravel()
         reach = np.abs(self.log_odds).max() + sum(abs(zero) for _, zero in self.effects.values())
         self.rule = prevalence.quadrature(float(reach), ACCURACY)
 
@@ -169,7 +182,7 @@ class _Cells:
         """The conditions of each practice and age: multiplier (ages, practices), spectrum (…, nodes)."""
         ages, n = len(self.age_years), len(practices)
         everywhere = self._mix(self.held, ages, tilted)
-        here = self._mix(self._curves(practices), n * ages, tilted)
+        here = self._mix(self.curves(practices), n * ages, tilted)
         return prevalence.Mixture(
             everywhere.multiplier[:, None] * here.multiplier.reshape(n, ages).T,
             everywhere.spectrum[:, None, :] * here.spectrum.reshape(n, ages, -1).swapaxes(0, 1),
@@ -183,7 +196,7 @@ class _Cells:
         zero = np.array([self.effects[term][1] for term in share])
         return prevalence.mix(columns, count, zero, self.rule)
 
-    def _curves(self, practices: Ints) -> dict[str, Floats]:
+    def curves(self, practices: Ints) -> dict[str, Floats]:
         """Each condition of the practices' registers by age (practices, ages), the practice's share met."""
         found = {}
         for term in self.own:
@@ -193,22 +206,24 @@ class _Cells:
             found[term] = expit(constant[:, None] + slope_z)
         return found
 
-    def use_by_age(self, practices: Ints) -> Floats:
-        """Contacts per adult and year, both sexes together: (practices, ages, score nodes)."""
+    def use_by_sex(self, practices: Ints) -> Floats:
+        """Contacts per adult and year, women then men: (practices, ages, sexes, score nodes)."""
         mixture = self.mixture(practices)
         chance = prevalence.users(mixture.spectrum, self.log_odds, self.rule)
         use = chance * np.exp(self.log_mean)[:, None, :] * mixture.multiplier[:, :, None]
-        by_sex = use.reshape(*use.shape[:2], len(_WOMAN), len(self.nodes))
-        both: Floats = np.einsum("apsn,as->pan", by_sex, self.sex_share)
+        return np.asarray(use.reshape(*use.shape[:2], SEXES, -1).swapaxes(0, 1))
+
+    def use_by_age(self, practices: Ints) -> Floats:
+        """The same, both sexes together: (practices, ages, score nodes)."""
+        both: Floats = np.einsum("pasn,pas->pan", self.use_by_sex(practices), self.sex_share[practices])
         return both
 
     def weights(self, practices: Ints) -> Floats:
         """What each cell of some practices weighs in a mean over their adults; sums to 1."""
-        registered = self.people.catchment.registered
-        score = (registered.T @ self.score_weights)[practices]
-        score /= score.sum(axis=1, keepdims=True)
-        adults = self.adults[practices, None] * self.age_weight[practices]
-        weight: Floats = np.einsum("pa,as,pn->apsn", adults / adults.sum(), self.sex_share, score)
+        registered, ages = self.people.ages.people["registered"], self.people.ages
+        by_node = [ages.by_practice(registered, at)[practices] for at in self.score_weights.T]
+        adults = np.stack(by_node, axis=-1)
+        weight: Floats = np.einsum("pas,pan->apsn", self.sex_share[practices], adults / adults.sum())
         return weight.reshape(len(self.age_years), len(practices), -1)
 
 
@@ -222,4 +237,4 @@ def _score_nodes(score: Floats) -> tuple[Floats, Floats]:
     return centre + half * unit, weights
 
 
-__all__ = ["ExpectedUse", "expected_use", "solve_constants"]
+__all__ = ["SEXES", "Cells", "Contacts", "ExpectedUse", "expected_use", "solve_constants"]
