@@ -382,10 +382,12 @@ def _checked(
                 f"{len(wrong):,} areas have {above} but no {below}: {first_few(wrong)}. Nothing can be said "
                 f"per {below} there: mend them, or join them with their neighbours."
             )
-    if np.ptp(values[columns.deprivation]) == 0:
-        raise InvalidValueError(
-            f"All areas have the same {columns.deprivation}: give what tells them apart, to rank them by it."
-        )
+    for need in needs:
+        if np.ptp(values[columns.deprivation][values[need] > 0]) == 0:
+            raise InvalidValueError(
+                f"All areas with {need} have the same {columns.deprivation}, so they cannot be ranked by it. "
+                "Give what tells them apart."
+            )
     return areas.assign(**values)
 
 

@@ -112,10 +112,14 @@ class Ranked:
 
 
 def ranked(resource: Floats, need: Floats, people: Floats, places: Order, aversion: float) -> Ranked:
-    """Measures by rank of areas (..., areas) that are in the order of `places`."""
+    """Measures by rank of areas (..., areas) that are in the order of `places`.
+
+    A draw that leaves need at one place only has no slope (NaN).
+    """
     rank = ridit(need, places)
     level = ratio(resource, need)
-    slope = covariance(level, rank, need) / covariance(rank, rank, need)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = covariance(level, rank, need) / covariance(rank, rank, need)
     rank_of_people = ridit(people, places)
     per_person, of_need = (
         concentration(ratio(amount, people), rank_of_people, people) for amount in (resource, need)
@@ -214,7 +218,8 @@ class Line:
     def relative_error(self) -> float:
         """The standard error of the slope over the mean, of both together (delta method)."""
         gradient = np.array([-self.relative, 1.0]) / self.mean
-        return float(np.sqrt(gradient @ self.covariance @ gradient))
+        # A line through every area has a variance of 0, or just below by rounding.
+        return float(np.sqrt(np.maximum(gradient @ self.covariance @ gradient, 0.0)))
 
 
 def line(value: Floats, rank: Floats, weight: Floats) -> Line:
