@@ -139,8 +139,17 @@ def _workload(inputs: Inputs, base: Base) -> Result:
         "choice",
         WORKLOAD,
     )
-    notes = (*weights.assumptions(population), newer, other)
-    return weights.index(population, scores, base=base), weights.people(population), notes
+    notes = [*weights.assumptions(population), newer, other]
+    if carried := scores.attrs.get("carried"):
+        notes.append(
+            Assumption(
+                f"The health domain's score was carried from areas of {carried['from']} to {carried['to']}",
+                "Where areas were merged, the mean of their parts stands for all of them",
+                "assumption",
+                f"exact-fit lookup, weighed by {carried['people']}",
+            )
+        )
+    return weights.index(population, scores, base=base), weights.people(population), tuple(notes)
 
 
 def _care_need(inputs: Inputs, base: Base) -> Result:
