@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import needsalloc as na
 from needsalloc import equity, errors
 from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.kernels import inequality
@@ -156,6 +157,34 @@ def test_a_case_by_hand():
     square = 0.5 * 0.8 * 0.75**2 + 0.3 * 0.35**2 + 0.2 * 1.5 * 0.1**2
     mean_square = 0.5 * 0.75**2 + 0.3 * 0.35**2 + 0.2 * 0.1**2
     assert found["extended_concentration_index"] == pytest.approx(-3 * (square - mean_square), rel=1e-12)
+
+
+def test_older_people_of_all_areas_of_england_by_deprivation(real_data):
+    folder = real_data / "england-2023"
+    residents = na.read_population(folder / "population20_lsoa11.csv.gz")
+    areas = na.read_deprivation(folder / "imd2019_lsoa11.csv.gz")
+    areas = areas.assign(older=residents.loc[:, 65:].sum(axis=1), residents=residents.sum(axis=1))
+    found = inequality_measures(
+        areas, resource="older", need="residents", population="residents", deprivation="imd_score",
+        most_deprived="highest", per=100,
+    )  # fmt: skip
+    value = found.table.set_index("measure")["value"]
+    # numpy's weighted fit and covariance, on ranks that pandas adds up; sums of 32,844 numbers.
+    close = {"rel": 1e-8}
+    places = areas.groupby("imd_score")["residents"].sum().sort_index(ascending=False)
+    rank = areas["imd_score"].map((places.cumsum() - places / 2) / places.sum())
+    share = areas["older"] / areas["residents"]
+    slope = np.polyfit(rank, share, 1, w=np.sqrt(areas["residents"]))[0]
+    both = np.cov(share, rank, aweights=areas["residents"], ddof=0)
+    mean = areas["older"].sum() / areas["residents"].sum()
+    assert value["slope_index"] == pytest.approx(100 * slope, **close)
+    assert value["concentration_index"] == pytest.approx(2 * both[0, 1] / mean, **close)
+    core20 = found.core20("deprivation_decile").iloc[0]
+    most_deprived = areas[areas["deprivation_decile"] <= 2]
+    assert core20["areas"] == len(most_deprived) == 6_568
+    assert core20["resource_per_need"] == pytest.approx(
+        100 * most_deprived["older"].sum() / most_deprived["residents"].sum(), **close
+    )
 
 
 # Laws

@@ -89,8 +89,8 @@ def covariance(first: Floats, second: Floats, weight: Floats) -> Floats:
 
 def concentration(value: Floats, rank: Floats, weight: Floats, aversion: float = 2.0) -> Floats:
     """The concentration index (...), extended by `aversion` v; 2 is the usual one."""
-    of_rank = covariance(value, (1 - rank) ** (aversion - 1), weight)
-    found: Floats = -aversion * of_rank / mean(value, weight)
+    towards = -((1 - rank) ** (aversion - 1))
+    found: Floats = aversion * covariance(value, towards, weight) / mean(value, weight)
     return found
 
 
