@@ -18,7 +18,8 @@ from scipy.special import expit
 
 import needsalloc as na
 from needsalloc import gradients, strata
-from needsalloc.kernels import prevalence, rank, shares
+from needsalloc.kernels import prevalence, rank
+from needsalloc.kernels.apportion import apportion
 
 FORMULA = "district-nursing/liverpool-2024"
 TOTALS = range(1_801, 2_101)
@@ -137,17 +138,16 @@ def base_and_people(use: na.ExpectedUse) -> None:
 def webster(need: na.NeedIndex) -> None:
     """Webster's rule against largest remainders on England's PCNs."""
     weight = need.teams.loc[need.teams["is_team"], "weighted_population"].to_numpy()
-    none = np.zeros(len(weight), dtype=np.int64)
     print("\nWebster, or largest remainders")
     for steps in (2_000, 10_000, 100_000):
         quota = steps * weight / weight.sum()
-        ours = shares.webster(weight, steps, none).seats
+        ours = apportion(weight, steps).steps
         other = _largest_remainders(weight, steps)
         outside = ((ours < np.floor(quota)) | (ours > np.ceil(quota))).sum()
         differ = np.abs(ours - other).sum() // 2
         print(f"  {steps:,} steps: {differ} differ; {outside} teams outside their quota")
     for name, rule in {
-        "Webster": lambda total: shares.webster(weight, total, none).seats,
+        "Webster": lambda total: apportion(weight, total).steps,
         "largest remainders": lambda total: _largest_remainders(weight, total),
     }.items():
         given = [rule(total) for total in TOTALS]

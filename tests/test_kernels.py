@@ -1,15 +1,14 @@
 """The numerical core against plain definitions written out here."""
 
 import itertools
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from needsalloc.kernels import counts, flow, prevalence, raking, rank, shares
+from needsalloc.kernels import counts, flow, prevalence, raking, rank
 from needsalloc.kernels.raking import Margin
 
 
@@ -200,51 +199,6 @@ def test_rake_by_hand():
     x = 2 * (root - 1) / (root + 1)
     np.testing.assert_allclose(raked.cells.reshape(2, 2, 2), 2 + x * signs, rtol=1e-9)
 
-
-def one_at_a_time(weight, total, minimum):
-    """Highest averages: each step to the largest weight / (steps so far + 1/2), then weight, then place."""
-    steps = list(minimum)
-    for _ in range(total - sum(minimum)):
-        claims = [
-            (Fraction(w) / (2 * s + 1), w, -k) for k, (w, s) in enumerate(zip(weight, steps, strict=True))
-        ]
-        steps[-max(claims)[2]] += 1
-    return steps
-
-
-@given(st.data(), st.sampled_from([1.0, 0.1, 1 / 3, 1e9]))
-def test_webster_gives_each_step_in_turn_to_the_strongest_claim(data, scale):
-    # Small whole weights tie often; a scale must not move a tie by its last digit.
-    teams = data.draw(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=8))
-    weight, minimum = (list(column) for column in zip(*teams, strict=True))
-    assume(sum(weight) > 0)
-    total = sum(minimum) + data.draw(st.integers(0, 40))
-    found = shares.webster(np.array(weight) * scale, total, np.array(minimum))
-    assert found.seats.tolist() == one_at_a_time(weight, total, minimum)
-
-
-@pytest.mark.parametrize(("weight", "total"), [([1, 4, 6, 3, 3], 9), ([4, 4, 6, 2, 6], 6), ([10, 0.2, 2], 3)])
-def test_webster_does_not_break_a_tie_by_a_last_digit(weight, total):
-    # Two claims are equal here; a divisor found by halving an interval can round one up and the other down.
-    found = shares.webster(np.array(weight, dtype=float), total, np.zeros(len(weight), dtype=int))
-    assert found.seats.tolist() == one_at_a_time(weight, total, [0] * len(weight))
-    assert found.tied.any()
-
-
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 30), st.randoms())
-def test_webster_lists_ties_where_the_order_of_teams_decides(weight, total, random):
-    """A team is tied if another order of teams could give it another number of steps."""
-    found = shares.webster(np.array(weight, dtype=float), total, np.zeros(len(weight), dtype=int))
-    order = list(range(len(weight)))
-    random.shuffle(order)
-    again = shares.webster(np.array(weight, dtype=float)[order], total, np.zeros(len(weight), dtype=int))
-    moved = found.seats[order] != again.seats
-    assert found.tied[order][moved].all()
-    np.testing.assert_array_equal(found.tied[order], again.tied)
-    assert found.tied.sum() != 1
-
-
-# Summaries
 
 some_shares = arrays(np.float64, 4, elements=floats(0, 100)).filter(lambda x: x.sum() > 0.01)
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import AllocationError, InvalidValueError, UnknownCodeError, first_few
-from needsalloc.kernels import shares
+from needsalloc.kernels.apportion import apportion
 
 Rule = Literal["webster"]
 _EXACT = 1e-9
@@ -128,17 +128,17 @@ def allocate(
         )
     if weight.sum() <= 0:
         raise AllocationError("No team that is given posts has any need, so there is nothing to share by.")
-    seats = shares.webster(weight, steps_total, least)
+    given = apportion(weight, steps_total, least, rule=rule)
     table = need.copy()
     table["target_share"] = weight / weight.sum()
     table["target"] = table["target_share"] * total
-    table["posts"] = np.round(seats.seats * step, _DECIMALS)
+    table["posts"] = np.round(given.steps * step, _DECIMALS)
     table["current"] = _current(current, table.index)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = table["current"] / table["target"] - 1.0
     table["distance_from_target"] = distance.where(table["target"] > 0)
     table["change"] = table["posts"] - table["current"]
-    off = seats.seats - table["target"].to_numpy() / step
+    off = given.steps - table["target"].to_numpy() / step
     return Allocation(
         table,
         float(total),
@@ -146,8 +146,8 @@ def allocate(
         float(step),
         rule,
         float(minimum),
-        seats.seats,
-        tuple(table.index[seats.tied]),
+        given.steps,
+        tuple(table.index[given.tied]),
         tuple(table.index[off <= -1.0 - _EXACT]),
         tuple(table.index[off >= 1.0 + _EXACT]),
     )
