@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from needsalloc.errors import FormulaError, InvalidValueError
-from needsalloc.inference import cluster_labels, infer
+from needsalloc.inference import bootstrap_clusters, cluster_labels, draw, infer
 from needsalloc.kernels import newton, sandwich
 from needsalloc.kernels.designs import Design
 from needsalloc.kernels.families import FAMILIES, Stats
@@ -204,9 +204,51 @@ def test_faults_are_named() -> None:
     )
     with pytest.raises(FormulaError, match="need the counts within each cell"):
         infer(bare, np.zeros(2), np.eye(2), errors="robust")
-    quasi = newton.Problem(FAMILIES["quasi-poisson"], bare.stats, bare.designs)
-    with pytest.raises(FormulaError, match="no model errors"):
-        infer(quasi, np.zeros(1), np.eye(1))
+
+
+def test_a_quasi_likelihood_has_its_dispersion_in_the_model_errors() -> None:
+    stored = json.loads((R / "fits.json").read_text())["quasi"]
+    built = newton.Problem(
+        FAMILIES["quasi-poisson"], Stats.of_rows(COHORT["hours"]), {"count": design(COUNT)}
+    )
+    optimum = newton.maximise(built, np.zeros(5))
+    dispersion = stored["pearson_dispersion"]
+    found = infer(built, optimum.coefficients, optimum.information, dispersion=dispersion)
+    expected = np.array(stored["covariance"]) * dispersion  # as summary.glm has it
+    assert found.covariance == pytest.approx(expected, rel=1e-7, abs=1e-12)
+
+
+@pytest.mark.parametrize("errors", ["model", "robust", "clustered"])
+def test_a_known_coefficient_has_no_errors_and_leaves_those_of_the_others(errors: Any) -> None:
+    """Against the fit without it, its term moved into the offset."""
+    fitted, optimum = at_optimum("zip")
+    held = np.zeros(fitted.size, dtype=bool)
+    held[COUNT.index("nurses") + 1] = True
+    found = infer(
+        fitted,
+        optimum.coefficients,
+        optimum.information,
+        errors=errors,
+        cluster=COHORT["team"],
+        held=held,
+    )
+    moved = optimum.coefficients[held][0] * COHORT["nurses"].to_numpy()
+    without = newton.Problem(
+        fitted.family,
+        fitted.stats,
+        {"count": design(COUNT[:-1]), "zero": fitted.designs["zero"]},
+        {"count": moved},
+    )
+    other = newton.maximise(without, optimum.coefficients[~held])
+    expected = infer(without, other.coefficients, other.information, errors=errors, cluster=COHORT["team"])
+    assert np.isnan(found.standard_errors).tolist() == held.tolist()
+    assert found.standard_errors[~held] == pytest.approx(expected.standard_errors, rel=1e-6)
+    assert found.quantile(0.975)[~held] == pytest.approx(expected.quantile(0.975), rel=1e-6)
+    drawn = draw(optimum.coefficients, found, 5)
+    assert (drawn[:, held] == optimum.coefficients[held]).all()
+    assert (drawn[:, ~held].std(axis=0) > 0).all()
+    steps = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=9, held=held)
+    assert (steps.coefficients[:, held] == optimum.coefficients[held]).all()
 
 
 @pytest.mark.parametrize("case", ["poisson", "zip", "nb"])
@@ -234,6 +276,54 @@ def test_a_replicate_without_a_step_is_nan() -> None:
     sums = sandwich.ClusterSums(np.array([[1.0], [-1.0]]), np.array([[[4.0]], [[-1.0]]]))
     steps = sandwich.one_step(np.zeros(1), sums, np.array([[2.0, 0.0], [0.0, 2.0]]))
     assert steps[:, 0] == pytest.approx([0.25, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("case", ["poisson", "zinb"])
+def test_bootstrap_of_clusters_is_near_the_clustered_errors(case: str) -> None:
+    fitted, optimum = at_optimum(case)
+    found = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=200)
+    expected = infer(
+        fitted, optimum.coefficients, optimum.information, errors="clustered", cluster=COHORT["area"]
+    )
+    assert found.coefficients.shape == (200, fitted.size)
+    assert (found.refitted > 0) == (case == "zinb")
+    # 200 replicates know a spread to 5 %; what a curved likelihood adds is more.
+    ratio = found.standard_errors / expected.standard_errors
+    assert ((ratio > 0.8) & (ratio < 1.6)).all()
+    low, high = found.interval(0.9)
+    inside = (found.coefficients > low) & (found.coefficients < high)
+    assert inside.mean(axis=0) == pytest.approx(np.full(fitted.size, 0.9), abs=0.011)
+    assert "200 replicates of 60 clusters by one Newton step" in repr(found)
+
+
+def test_bootstrap_by_refits_takes_the_optimum_of_each_replicate() -> None:
+    fitted, optimum = at_optimum("zip")
+    found = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=3, method="refit")
+    labels, names = cluster_labels(COHORT["area"], len(COHORT))
+    times = sandwich.multiplicities(len(names), 3, np.random.default_rng(1))
+    for replicate, drawn in zip(found.coefficients, times, strict=True):
+        rows = np.repeat(np.arange(len(COHORT)), drawn[labels].astype(int))
+        again = newton.Problem(
+            fitted.family,
+            Stats.of_rows(COHORT["contacts"].to_numpy()[rows]),
+            {part: columns.pick(rows) for part, columns in fitted.designs.items()},
+        )
+        assert np.abs(newton.evaluate(again, replicate).gradient).max() < 1e-6
+    with pytest.raises(InvalidValueError, match="1 replicates have no spread"):
+        bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=1)
+    with pytest.raises(FormulaError, match="choose one-step, refit"):
+        bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], method="two-step")  # type: ignore[arg-type]
+
+
+def test_draws_are_the_same_for_the_same_seed_and_heavier_by_cluster() -> None:
+    fitted, optimum = at_optimum("poisson")
+    at = (fitted, optimum.coefficients, optimum.information)
+    one = draw(optimum.coefficients, infer(*at, errors="robust"), 500, seed=3)
+    assert (one == draw(optimum.coefficients, infer(*at, errors="robust"), 500, seed=3)).all()
+    by_team = infer(*at, errors="clustered", cluster=COHORT["team"])
+    few = (draw(optimum.coefficients, by_team, 20_000) - optimum.coefficients) / by_team.standard_errors
+    # Student's t with 11 degrees of freedom leaves 5 % beyond 2.201, the normal law 2.8 %.
+    assert (np.abs(few) > 2.201).mean(axis=0) == pytest.approx(np.full(5, 0.05), abs=0.006)
 
 
 def test_draws_have_the_covariance_and_the_law_asked_for() -> None:

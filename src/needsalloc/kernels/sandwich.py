@@ -35,6 +35,8 @@ Ints = NDArray[np.int64]
 
 # A direction of which a cluster holds all but this share of the information is its own.
 OWN = 1e-10
+# Of the information on each direction a replicate must keep so much for one step to lead near its optimum.
+KEPT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class ClusterSums:
 
     scores: Floats
     informations: Floats
+
+    def of(self, coefficients: NDArray[np.bool_]) -> ClusterSums:
+        """Those of some of the coefficients (P,), the others being known."""
+        return ClusterSums(
+            self.scores[:, coefficients], self.informations[:, coefficients][:, :, coefficients]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +166,18 @@ def one_step(coefficients: Floats, sums: ClusterSums, times: Floats) -> Floats:
 
         b + (sum w_g I_g)^-1 sum w_g s_g
 
-    A replicate whose information is not positive definite there has no such step: its row is NaN.
+    A replicate that has lost most of the information on some direction is too far off for one step: its row
+    is NaN.
     """
     groups, size = sums.scores.shape
-    scores = times @ sums.scores
-    informations = (times @ sums.informations.reshape(groups, -1)).reshape(-1, size, size)
-    scale = np.sqrt(np.abs(np.diagonal(informations, axis1=1, axis2=2)))
-    scale = np.where(scale > 0, scale, 1.0)
-    unit = informations / (scale[:, :, None] * scale[:, None, :])
-    sound = np.linalg.eigvalsh(unit)[:, 0] > OWN
+    root = np.linalg.cholesky(inverse(sums.informations.sum(axis=0)))
+    scores = times @ (sums.scores @ root)
+    held = root.T @ sums.informations @ root
+    informations = (times @ held.reshape(groups, -1)).reshape(-1, size, size)
+    near = np.linalg.eigvalsh(informations)[:, 0] > KEPT
     found = np.full(scores.shape, np.nan)
-    steps = np.linalg.solve(unit[sound], (scores / scale)[sound, :, None])[:, :, 0]
-    found[sound] = coefficients + steps / scale[sound]
+    steps = np.linalg.solve(informations[near], scores[near, :, None])[:, :, 0]
+    found[near] = coefficients + steps @ root.T
     return found
 
 
