@@ -149,7 +149,8 @@ def test_few_clusters_are_said_and_have_fewer_degrees_of_freedom_for_a_term_of_t
     assert (many.degrees_of_freedom == 59).all()
     assert (few.degrees_of_freedom <= 11).all()
     nurses = COUNT.index("nurses") + 1
-    assert few.degrees_of_freedom[nurses] == few.degrees_of_freedom.min()
+    # Twelve teams, of which some have most of the people and the nurses: they count for no more than these.
+    assert few.degrees_of_freedom[nurses] == few.degrees_of_freedom.min() < 6
     assert few.quantile(0.975)[nurses] > many.quantile(0.975)[nurses] > 1.96
     assert few.joint_freedom == 11
 
