@@ -1,0 +1,530 @@
+"""Fit a count model to person rows: collapsed where they live, exact, and with nothing kept of anybody.
+
+    rows on any engine --collapse--> cells --Newton on the exact likelihood--> coefficients and their errors
+
+Names and signs are those of R's pscl: a part "count", log rates, and a part "zero", log odds of never using
+for zero-inflated families and of any use for hurdles. A fit holds coefficients, their covariance, and sums
+and means over all people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from needsalloc import display, estimable, inference, terms
+from needsalloc.collapse import Cells, collapse
+from needsalloc.errors import FormulaError, InvalidValueError, MissingColumnError, first_few
+from needsalloc.inference import Errors, Inference
+from needsalloc.kernels import newton, starts
+from needsalloc.kernels.families import COUNT, FAMILIES, LOG_THETA, ZERO, Counts, Family, Stats
+from needsalloc.kernels.newton import Part, Problem
+from needsalloc.terms import ParsedFormula, Terms, Variable
+
+Floats = NDArray[np.float64]
+Role = Literal["supply", "unmet_need", "utilisation", "need"]
+
+ROWS_AT_ONCE = 200_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A fitted count model. It holds nobody's row or cell, and may be saved.
+
+    Attributes
+    ----------
+    family:
+        The family of counts, with its log-likelihood, mean and variance.
+    count:
+        Name of the column of counts.
+    terms:
+        "count", and "zero" where the family has it -> the right-hand side, levels settled.
+    coefficients:
+        Estimates by (part, term); log theta is ("log_theta", "log_theta").
+    inference:
+        Their covariance, of what kind it is, and the law that their errors follow.
+    roles:
+        Variable -> "need", "utilisation", "supply" or "unmet_need"; "need" if not named.
+    centring:
+        Variable -> (mean, SD) of the people, for those that enter in SDs from their mean.
+    means:
+        Variable -> mean over the people, as the variable came; those that are numbers only.
+    exposure, offset:
+        The column whose logarithm is added to the count part, or None; part -> column that is added.
+    log_likelihood:
+        At the estimates, log y! included; of a quasi-likelihood it is that of the Poisson.
+    people, cells, contacts:
+        Persons (frequency weights counted), cells that they collapsed to, and the sum of their counts.
+    predicted:
+        Sum of the expected counts of the same people.
+    dispersion:
+        Pearson's: squared errors over the family's variance, summed, by people less coefficients. 1 where the
+        family is right.
+    optima:
+        Log-likelihood that each start led to, on a sample of cells where there are many.
+    iterations, converged:
+        Passes over the cells, and whether the likelihood has no more to gain.
+    notes:
+        What to know before using it: estimates at a boundary, a flat likelihood, contacts that do not add up.
+    """
+
+    family: Family
+    count: str
+    terms: Mapping[str, Terms]
+    coefficients: pd.Series
+    inference: Inference
+    roles: Mapping[str, Role]
+    centring: Mapping[str, tuple[float, float]]
+    means: Mapping[str, float]
+    exposure: str | None
+    offset: Mapping[str, str]
+    log_likelihood: float
+    people: float
+    cells: int
+    contacts: float
+    predicted: float
+    dispersion: float
+    optima: Mapping[str, float]
+    iterations: int
+    converged: bool
+    notes: tuple[str, ...]
+
+    @property
+    def count_coefficients(self) -> pd.Series:
+        """(terms,) log rate ratios; in an inflated or hurdle family, of those who use."""
+        return self.coefficients[COUNT]
+
+    @property
+    def zero_coefficients(self) -> pd.Series:
+        """(terms,) log odds ratios of never using (zip, zinb) or of any use (hurdles).
+
+        Raises FormulaError if the family has no zero part.
+        """
+        if ZERO not in self.family.parts:
+            raise FormulaError(f"{self.family.name} has no zero part.")
+        return self.coefficients[ZERO]
+
+    @property
+    def log_theta(self) -> float | None:
+        """Log of theta, where the variance is mu + mu^2 / theta; None for a Poisson base."""
+        return float(self.coefficients.iloc[-1]) if self.family.dispersed else None
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """(P, P) of the coefficients, by (part, term)."""
+        index = self.coefficients.index
+        return pd.DataFrame(self.inference.covariance, index=index, columns=index)
+
+    @property
+    def aic(self) -> float:
+        """2 P - 2 log-likelihood; NaN for a quasi-likelihood."""
+        return self._criterion(2.0)
+
+    @property
+    def bic(self) -> float:
+        """P log(people) - 2 log-likelihood; NaN for a quasi-likelihood."""
+        return self._criterion(float(np.log(self.people)))
+
+    @property
+    def predicted_over_observed(self) -> float:
+        """Expected contacts of all people over those that they had."""
+        return self.predicted / self.contacts
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each coefficient.
+
+        Columns: `part`, `term`, `role`, `coefficient`, `ratio` (rate or odds ratio, exp of it), `low` and
+        `high` (95 % interval of the ratio), `standard_error`, `p` (two-sided, against 0) and `errors`, their
+        kind.
+        """
+        estimate = self.coefficients.to_numpy(np.float64)
+        error, reach = self.inference.standard_errors, self.inference.quantile(0.975)
+        return pd.DataFrame(
+            {
+                "part": self.coefficients.index.get_level_values("part"),
+                "term": self.coefficients.index.get_level_values("term"),
+                "role": [self.role(part, term) for part, term in self.coefficients.index],
+                "coefficient": estimate,
+                "ratio": np.exp(estimate),
+                "low": np.exp(estimate - reach * error),
+                "high": np.exp(estimate + reach * error),
+                "standard_error": error,
+                "p": self.inference.p_values(estimate),
+                "errors": self.inference.kind,
+            }
+        )
+
+    def role(self, part: str, term: str) -> str:
+        """What a term stands for: of an interaction's roles, supply before unmet need, utilisation and need.
+
+        It is "" for an intercept and for log theta.
+        """
+        uses = self.terms[part].variables_of[term] if part in self.terms else ()
+        found = {self.roles.get(name, "need") for name in uses}
+        return next((role for role in get_args(Role) if role in found), "")
+
+    def predict(self, rows: Any) -> pd.Series:
+        """Expected count of each person (rows,), everything as it is observed.
+
+        rows: a frame of any library that collects to pandas, with the columns of the formula and, if there
+        was one, of exposure and offsets. To hold supply at its mean, predict from the need formula instead.
+
+        Raises MissingColumnError, InvalidValueError for missing or infinite values, and UnknownCodeError for
+        a level that was not there at fitting.
+        """
+        found, index = self._over_rows(rows, self.family.mean)
+        return pd.Series(found, index=index, name=f"expected_{self.count}")
+
+    def share_with_contact(self, rows: Any) -> pd.Series:
+        """Chance that each person (rows,) has any contact. Rows and errors as for `predict`."""
+        found, index = self._over_rows(rows, self.family.share_with_contact)
+        return pd.Series(found, index=index, name="share_with_contact")
+
+    def draw(self, n: int, seed: int) -> pd.DataFrame:
+        """(n, P) draws of the coefficients about their estimates, by (part, term)."""
+        found = inference.draw(self.coefficients.to_numpy(np.float64), self.inference, n, seed)
+        return pd.DataFrame(found, columns=self.coefficients.index)
+
+    def problem(self, cells: Cells) -> Problem:
+        """These or other cells with the design, offsets and centring of this fit: what kernels work on.
+
+        Raises MissingColumnError and UnknownCodeError as `predict`.
+        """
+        names = sorted({name for part in self.terms.values() for name in part.variables})
+        known = terms.centred(terms.variables(cells.keys, names), self.centring)
+        return _problem(cells, self.family, self.terms, known, self.offset)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Fit: {self.family.name} of {self.count} on {self.people:,.0f} people in {self.cells:,} cells, "
+            f"{len(self.coefficients)} coefficients, {self.inference.kind} errors, "
+            f"log-likelihood {self.log_likelihood:,.1f}"
+            f"{'' if self.converged else ', not converged'}{f', notes: {len(self.notes)}' * bool(self.notes)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return display.sentence_and_table(self, self.table)
+
+    def _criterion(self, price: float) -> float:
+        if self.family.fractions:
+            return float("nan")
+        return price * len(self.coefficients) - 2.0 * self.log_likelihood
+
+    def _over_rows(self, rows: Any, measure: Any) -> tuple[Floats, pd.Index]:
+        frame = _checked(_pandas(rows), self._columns())
+        found = np.empty(len(frame))
+        for start in range(0, len(frame), ROWS_AT_ONCE):
+            here = frame.iloc[start : start + ROWS_AT_ONCE]
+            found[start : start + ROWS_AT_ONCE] = measure(self._predictors(here))
+        return found, frame.index
+
+    def _columns(self) -> list[str]:
+        names = [name for part in self.terms.values() for name in part.variables]
+        names += [self.exposure] if self.exposure else []
+        return list(dict.fromkeys([*names, *self.offset.values()]))
+
+    def _predictors(self, rows: pd.DataFrame) -> Floats:
+        """(rows, parts) linear predictors."""
+        seen = terms.prepared(rows, self.centring)
+        eta = np.empty((len(rows), len(self.family.parts)))
+        for column, part in enumerate(self.family.parts):
+            if part == LOG_THETA:
+                eta[:, column] = self.log_theta
+                continue
+            eta[:, column] = self.terms[part].matrix(seen) @ self.coefficients[part].to_numpy(np.float64)
+            if part in self.offset:
+                eta[:, column] += rows[self.offset[part]].to_numpy(np.float64)
+        if self.exposure:
+            eta[:, 0] += np.log(rows[self.exposure].to_numpy(np.float64))
+        return eta
+
+
+def fit(
+    formula: str,
+    data: Any,
+    *,
+    family: str = "zip",
+    zero: str | None = None,
+    roles: Mapping[Role, Iterable[str]] | None = None,
+    centre: Iterable[str] = (),
+    exposure: str | None = None,
+    offset: Mapping[str, str] | None = None,
+    weight: str | None = None,
+    cluster: str | None = None,
+    errors: Errors = "model",
+) -> Fit:
+    """Fit a count model to persons, by exact maximum likelihood on the cells that they collapse to.
+
+    formula: "contacts ~ age + imd_score + age:imd_score + ethnicity + nurses"; or R's "… ~ count | zero".
+    data: rows on any engine that `collapse` takes, or Cells. Cells have their weight, exposure and cluster.
+    family: "poisson", "quasi-poisson" (counts may be fractions), "nb", "zip", "zinb", "hurdle", "hurdle-nb".
+    zero: "~ …" for the zero part; the same terms as the count part by default.
+    roles: "supply", "unmet_need" or "utilisation" -> variables; the others are need.
+    centre: variables that enter in SDs from the mean, both the people's own, and kept.
+    exposure: column of the time or people that counts are over; its logarithm is added to the count part.
+    offset: "count" or "zero" -> column that is added to the linear predictor of that part as it is.
+    weight: column of how many persons each row stands for: exact frequencies, not survey weights.
+    cluster, errors: "model", "robust" (people are independent, whatever their spread) or "clustered" by
+        `cluster`, a column such as practice or team; bias-reduced below 40 clusters.
+
+    Raises FormulaError for a formula that cannot be read or computed, a predictor that is the same for
+    everybody or a sum of others, and a flag of which all people or none have contacts; InvalidValueError for
+    counts that are all 0, never 0 where zeros are modelled, or fractions of a count family; and as `collapse`
+    for missing, negative and infinite values.
+
+    >>> rows = pd.DataFrame({"contacts": [0, 0, 2, 1, 4, 9], "age": [1.0, 2.0, 1.0, 2.0, 3.0, 3.0]})
+    >>> round(float(fit("contacts ~ age", rows, family="poisson").count_coefficients["age"]), 4)
+    1.0543
+    """
+    if family not in FAMILIES:
+        raise FormulaError(f"Unknown family {family!r}: choose {', '.join(FAMILIES)}.")
+    chosen = FAMILIES[family]
+    parsed = terms.parse(formula, zero, chosen)
+    added = _offsets(offset, parsed)
+    cells = _cells(data, parsed, added, chosen, exposure, weight, cluster, errors)
+    _check_counts(cells, chosen, parsed.count)
+    known = terms.variables(cells.keys, parsed.variables)
+    estimable.check_constant(known)
+    means, centring = _moments(cells.people, known, tuple(centre))
+    known = terms.centred(known, centring)
+    settled = {part: terms.settle(right, known) for part, right in parsed.parts.items()}
+    problem = _problem(cells, chosen, settled, known, added)
+    index = _index(chosen, settled)
+    with _one_thread_each():
+        estimable.check_terms(problem, {part: one.labels for part, one in settled.items()})
+        start = starts.find(problem)
+        optimum = start.optimum or newton.maximise(problem, start.coefficients)
+        predicted, pearson, never = _sums(problem, optimum.coefficients)
+        dispersion = pearson / (problem.people - problem.size)
+        inferred = inference.infer(
+            problem,
+            optimum.coefficients,
+            optimum.information,
+            errors=errors,
+            cluster=cells.cluster,
+            held=optimum.running,
+            dispersion=dispersion,
+        )
+    contacts = float(problem.stats.total.sum())
+    return Fit(
+        family=chosen,
+        count=parsed.count,
+        terms=settled,
+        coefficients=pd.Series(optimum.coefficients, index, name="coefficient"),
+        inference=inferred,
+        roles=_roles(roles, parsed.variables),
+        centring=centring,
+        means=means,
+        exposure=exposure,
+        offset=added,
+        log_likelihood=optimum.log_likelihood,
+        people=problem.people,
+        cells=len(cells),
+        contacts=contacts,
+        predicted=predicted,
+        dispersion=dispersion,
+        optima=start.optima,
+        iterations=optimum.iterations,
+        converged=optimum.converged,
+        notes=estimable.notes(
+            problem,
+            optimum,
+            [f"{part} {term}" for part, term in index],
+            optima=start.optima,
+            predicted_over_observed=predicted / contacts,
+            never=never,
+            dispersion=dispersion,
+            errors=inferred.kind,
+        ),
+    )
+
+
+def _cells(
+    data: Any,
+    parsed: ParsedFormula,
+    added: Mapping[str, str],
+    family: Family,
+    exposure: str | None,
+    weight: str | None,
+    cluster: str | None,
+    errors: Errors,
+) -> Cells:
+    if isinstance(data, Cells):
+        if weight or cluster:
+            raise FormulaError("Cells have their weight and cluster already: name these in collapse(…).")
+        if (data.exposure is None) != (exposure is None):
+            raise FormulaError(
+                "Name the exposure in collapse(…) and here, or in neither: it is in the key of the cells."
+            )
+        return data
+    if (cluster is None) != (errors != "clustered"):
+        raise FormulaError(
+            f"errors={errors!r} with cluster={cluster!r}: errors by cluster need the column of the clusters, "
+            "and a cluster serves nothing else."
+        )
+    return collapse(
+        data,
+        list(dict.fromkeys([*parsed.variables, *added.values()])),
+        count=parsed.count,
+        weight=weight,
+        exposure=exposure,
+        cluster=cluster,
+        keep_counts=family.dispersed and errors != "model",
+    )
+
+
+def _check_counts(cells: Cells, family: Family, count: str) -> None:
+    if cells.fractional and not family.fractions:
+        raise InvalidValueError(
+            f"{cells.fractional:,} of {cells.rows:,} rows have a {count} that is no whole number; "
+            f"{family.name} is a law of whole counts. Choose quasi-poisson."
+        )
+    stats = Stats(cells.zeros, cells.positives, cells.total, cells.total_squares, cells.log_factorials)
+    estimable.check_outcome(stats, family, count)
+
+
+def _problem(
+    cells: Cells,
+    family: Family,
+    settled: Mapping[str, Terms],
+    known: Mapping[str, Variable],
+    offset: Mapping[str, str],
+) -> Problem:
+    designs = {COUNT: terms.design(settled[COUNT], known, len(cells))}
+    if ZERO in settled:
+        same = settled[ZERO].labels == settled[COUNT].labels
+        designs[ZERO] = designs[COUNT] if same else terms.design(settled[ZERO], known, len(cells))
+    offsets = {part: cells.keys[column].to_numpy(np.float64) for part, column in offset.items()}
+    if cells.exposure is not None:
+        offsets[COUNT] = np.log(cells.exposure) + offsets.get(COUNT, 0.0)
+    sums = (cells.zeros, cells.positives, cells.total, cells.total_squares, cells.log_factorials)
+    counts, histogram = None, None
+    if family.dispersed:
+        if cells.counts is not None:
+            some = cells.counts[cells.counts["y"] > 0]
+            counts = Counts(
+                some["cell"].to_numpy(np.int64),
+                some["y"].to_numpy(np.float64),
+                some["people"].to_numpy(np.float64),
+            )
+        if cells.histogram is not None:
+            some = cells.histogram[cells.histogram["y"] > 0]
+            histogram = some["y"].to_numpy(np.float64), some["people"].to_numpy(np.float64)
+    return Problem(family, Stats(*sums, counts), designs, offsets, histogram)
+
+
+def _moments(
+    people: Floats, known: Mapping[str, Variable], centre: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Mean of each variable that is a number, and (mean, SD) of those to be centred, over people.
+
+    The SD is that of R's `scale`, of people less one.
+    """
+    numbers = {
+        name: (one.levels.to_numpy(np.float64), np.bincount(one.codes, people, len(one.levels)))
+        for name, one in known.items()
+        if pd.api.types.is_numeric_dtype(one.levels.dtype)
+    }
+    if unknown := [name for name in centre if name not in numbers]:
+        raise FormulaError(
+            f"{len(unknown):,} columns to be centred are no numbers of the formula: {first_few(unknown)}. "
+            f"Its numbers are {first_few(numbers, 30)}."
+        )
+    total = people.sum()
+    means = {name: float(levels @ of / total) for name, (levels, of) in numbers.items()}
+    centring = {}
+    for name in centre:
+        levels, of = numbers[name]
+        variance = float((levels - means[name]) ** 2 @ of / (total - 1.0))
+        centring[name] = (means[name], float(np.sqrt(variance)))
+    return means, centring
+
+
+def _sums(problem: Problem, coefficients: Floats) -> tuple[float, float, float]:
+    """Expected contacts of all people, Pearson's statistic, and the share that are held never to use."""
+    from scipy.special import expit
+
+    family = problem.family
+
+    def work(part: Part) -> Floats:
+        eta, stats = part.predictors(family), part.stats
+        people, mean = stats.zeros + stats.positives, family.mean(eta)
+        squares = stats.total_squares - 2.0 * mean * stats.total + mean**2 * people
+        never = people @ expit(part.eta[ZERO]) if family.zeros == "inflated" else 0.0
+        return np.array([people @ mean, np.sum(squares / family.variance(eta)), never])
+
+    predicted, pearson, never = sum(newton.over_parts(problem, coefficients, work), np.zeros(3))
+    return float(predicted), float(pearson), float(never / problem.people)
+
+
+def _index(family: Family, settled: Mapping[str, Terms]) -> pd.MultiIndex:
+    labels = {part: settled[part].labels if part in settled else (part,) for part in family.parts}
+    pairs = [(part, label) for part, names in labels.items() for label in names]
+    return pd.MultiIndex.from_tuples(pairs, names=["part", "term"])
+
+
+def _roles(roles: Mapping[Role, Iterable[str]] | None, variables: tuple[str, ...]) -> dict[str, Role]:
+    found: dict[str, Role] = {}
+    for role, names in (roles or {}).items():
+        if role not in get_args(Role):
+            raise FormulaError(f"Unknown role {role!r}: choose {', '.join(get_args(Role))}.")
+        for name in names:
+            if name not in variables:
+                raise FormulaError(
+                    f"{name!r} has the role {role} but is not in the formula, of {first_few(variables, 30)}."
+                )
+            if name in found:
+                raise FormulaError(f"{name!r} has two roles, {found[name]} and {role}: give it one.")
+            found[name] = role
+    return found
+
+
+def _offsets(offset: Mapping[str, str] | None, parsed: ParsedFormula) -> dict[str, str]:
+    found = dict(offset or {})
+    if unknown := [part for part in found if part not in parsed.parts]:
+        raise FormulaError(
+            f"There is no part {unknown[0]!r} for an offset to be added to: choose {', '.join(parsed.parts)}."
+        )
+    return found
+
+
+def _pandas(rows: Any) -> pd.DataFrame:
+    if isinstance(rows, pd.DataFrame):
+        return rows
+    import narwhals as nw
+
+    return nw.from_native(rows).lazy().collect().to_pandas()
+
+
+def _checked(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The columns alone, none missing and none without a value."""
+    if lacking := [name for name in columns if name not in rows]:
+        raise MissingColumnError(
+            f"{len(lacking):,} columns of the formula are not in the rows: {first_few(lacking)}. Add them."
+        )
+    found = rows[columns]
+    numbers = found.select_dtypes("number")
+    faults = {f"{name} is missing": found[name].isna() for name in found}
+    faults |= {f"{name} is infinite": numbers[name].abs() == np.inf for name in numbers}
+    if wrong := [f"{what} in {where.sum():,}" for what, where in faults.items() if where.any()]:
+        raise InvalidValueError(
+            f"Of {len(found):,} rows {first_few(wrong, 12)}. Leave these people out, by a rule that you can "
+            "name: nobody's need is guessed here."
+        )
+    return found
+
+
+def _one_thread_each() -> Any:
+    """Parts of the cells have a thread each, so that BLAS must not start its own in each of them."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
+
+
+__all__ = ["Fit", "fit"]
