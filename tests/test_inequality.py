@@ -493,6 +493,9 @@ def test_what_else_cannot_be_measured_is_refused(made_up):
         measured(made_up.assign(fte=0))
     with pytest.raises(errors.InvalidValueError, match="All areas with need have the same imd"):
         measured(made_up.assign(imd=1))
+    only_a01 = made_up.assign(fte=[1, *[0] * 59], need=[1, *[0] * 59])
+    with pytest.raises(errors.InvalidValueError, match="All areas with need have the same imd"):
+        measured(only_a01)
     with pytest.raises(errors.InvalidValueError, match="some values are no numbers"):
         measured(made_up.assign(fte="many"))
     with pytest.raises(errors.InvalidValueError, match="not of a Series"):
