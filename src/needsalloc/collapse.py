@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -170,6 +170,21 @@ def collapse(
     return cells
 
 
+def people_by(rows: Any, columns: Sequence[str]) -> pd.DataFrame:
+    """How many persons (rows of any engine, as for `collapse`) have each distinct set of values.
+
+    Returns the columns as text, missing ones as None, and `people`. Raises MissingColumnError.
+    """
+    import narwhals as nw
+
+    frame = _frame(rows)
+    _refuse_lacking(columns, frame.collect_schema())
+    keys = {f"key_{i}": nw.col(name).cast(nw.String) for i, name in enumerate(columns)}
+    table = _summed(frame, keys, {"people": nw.lit(1.0)})
+    named = dict(zip([*keys, "people"], [*columns, "people"], strict=True))
+    return pd.DataFrame({name: table[key].to_pandas() for key, name in named.items()})
+
+
 @dataclass(frozen=True, slots=True)
 class _Design:
     """What is grouped by and what is summed, by the names of the user's columns."""
@@ -241,11 +256,7 @@ def _kinds(frame: nw.LazyFrame[Any], design: _Design) -> dict[str, str]:
     """Of each column used: "whole", "float", "flag" or "text"."""
     schema = frame.collect_schema()
     used = dict.fromkeys([*design.keys, design.count, *([design.weight] if design.weight else [])])
-    if lacking := [name for name in used if name not in schema]:
-        raise MissingColumnError(
-            f"{len(lacking):,} columns are not in the rows: {first_few(lacking)}. They have "
-            f"{first_few(schema, 30)}."
-        )
+    _refuse_lacking(used, schema)
     kinds = {name: _kind(schema[name]) for name in used}
     if odd := [f"{name} ({schema[name]})" for name, kind in kinds.items() if kind == "other"]:
         raise InvalidValueError(
@@ -255,6 +266,15 @@ def _kinds(frame: nw.LazyFrame[Any], design: _Design) -> dict[str, str]:
     if text := [name for name in design.numbers if kinds[name] == "text"]:
         raise InvalidValueError(f"{len(text):,} columns are text and must be numbers: {first_few(text)}.")
     return kinds
+
+
+def _refuse_lacking(columns: Iterable[str], schema: Iterable[str]) -> None:
+    known = list(schema)
+    if lacking := [name for name in columns if name not in known]:
+        raise MissingColumnError(
+            f"{len(lacking):,} columns are not in the rows: {first_few(lacking)}. They have "
+            f"{first_few(known, 30)}."
+        )
 
 
 def _kind(dtype: nw.dtypes.DType) -> str:
@@ -456,4 +476,4 @@ def _band_means(band: NDArray[np.int64], people: Floats, total: Floats) -> Float
     return np.asarray(mean[band])
 
 
-__all__ = ["Cells", "collapse"]
+__all__ = ["Cells", "collapse", "people_by"]
