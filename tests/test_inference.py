@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from needsalloc.errors import FormulaError, InvalidValueError
-from needsalloc.inference import bootstrap_clusters, cluster_labels, draw, infer
-from needsalloc.kernels import newton, sandwich
+from needsalloc.inference import cluster_labels, draw, infer
+from needsalloc.kernels import newton, resampling, sandwich
 from needsalloc.kernels.designs import Design
 from needsalloc.kernels.families import FAMILIES, Stats
 
@@ -248,7 +248,9 @@ def test_a_known_coefficient_has_no_errors_and_leaves_those_of_the_others(errors
     drawn = draw(optimum.coefficients, found, 5)
     assert (drawn[:, held] == optimum.coefficients[held]).all()
     assert (drawn[:, ~held].std(axis=0) > 0).all()
-    steps = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=9, held=held)
+    labels, names = cluster_labels(COHORT["area"], len(COHORT))
+    times = resampling.multiplicities(len(names), 9, np.random.default_rng(1))
+    steps = resampling.resample(fitted, optimum.coefficients, labels, times, held=held, refit=False)
     assert (steps.coefficients[:, held] == optimum.coefficients[held]).all()
 
 
@@ -257,51 +259,26 @@ def test_one_step_replicates_agree_with_refits(case: str) -> None:
     """Clusters drawn with replacement: one Newton step from the optimum beside the optimum itself."""
     fitted, optimum = at_optimum(case)
     labels, names = cluster_labels(COHORT["area"], len(COHORT))
-    sums = sandwich.cluster_sums(fitted, optimum.coefficients, labels, len(names))
-    times = sandwich.multiplicities(len(names), 60, np.random.default_rng(5))
-    steps = sandwich.one_step(optimum.coefficients, sums, times)
-    refits = np.array(
-        [
-            newton.maximise(sandwich.reweighted(fitted, drawn[labels]), step).coefficients
-            for drawn, step in zip(times, steps, strict=True)
-        ]
+    times = resampling.multiplicities(len(names), 60, np.random.default_rng(5))
+    held = np.zeros(fitted.size, dtype=bool)
+    steps, refits = (
+        resampling.resample(fitted, optimum.coefficients, labels, times, held=held, refit=refit)
+        for refit in (False, True)
     )
-    spread = refits.std(axis=0)
+    assert (steps.refitted.sum(), refits.refitted.sum()) == (0, 60)
+    spread = refits.coefficients.std(axis=0)
     # A step misses by the square of how far it goes: a twentieth of a standard error with 60 clusters, and a
     # fifth of that of log theta, whose likelihood is the least like a parabola.
-    assert (np.abs(steps - refits).mean(axis=0) < 0.25 * spread).all()
-    assert steps.std(axis=0) == pytest.approx(spread, rel=0.15)
+    assert (np.abs(steps.coefficients - refits.coefficients).mean(axis=0) < 0.25 * spread).all()
+    assert steps.coefficients.std(axis=0) == pytest.approx(spread, rel=0.15)
 
 
-def test_a_replicate_without_a_step_is_nan() -> None:
-    sums = sandwich.ClusterSums(np.array([[1.0], [-1.0]]), np.array([[[4.0]], [[-1.0]]]))
-    steps = sandwich.one_step(np.zeros(1), sums, np.array([[2.0, 0.0], [0.0, 2.0]]))
-    assert steps[:, 0] == pytest.approx([0.25, np.nan], nan_ok=True)
-
-
-@pytest.mark.parametrize("case", ["poisson", "zinb"])
-def test_bootstrap_of_clusters_is_near_the_clustered_errors(case: str) -> None:
-    fitted, optimum = at_optimum(case)
-    found = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=200)
-    expected = infer(
-        fitted, optimum.coefficients, optimum.information, errors="clustered", cluster=COHORT["area"]
-    )
-    assert found.coefficients.shape == (200, fitted.size)
-    assert (found.refitted > 0) == (case == "zinb")
-    # 200 replicates know a spread to 5 %; what a curved likelihood adds is more.
-    ratio = found.standard_errors / expected.standard_errors
-    assert ((ratio > 0.8) & (ratio < 1.6)).all()
-    low, high = found.interval(0.9)
-    inside = (found.coefficients > low) & (found.coefficients < high)
-    assert inside.mean(axis=0) == pytest.approx(np.full(fitted.size, 0.9), abs=0.011)
-    assert "200 replicates of 60 clusters by one Newton step" in repr(found)
-
-
-def test_bootstrap_by_refits_takes_the_optimum_of_each_replicate() -> None:
+def test_a_refit_is_the_optimum_of_the_rows_drawn() -> None:
     fitted, optimum = at_optimum("zip")
-    found = bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=3, method="refit")
     labels, names = cluster_labels(COHORT["area"], len(COHORT))
-    times = sandwich.multiplicities(len(names), 3, np.random.default_rng(1))
+    times = resampling.multiplicities(len(names), 3, np.random.default_rng(1))
+    held = np.zeros(fitted.size, dtype=bool)
+    found = resampling.resample(fitted, optimum.coefficients, labels, times, held=held, refit=True)
     for replicate, drawn in zip(found.coefficients, times, strict=True):
         rows = np.repeat(np.arange(len(COHORT)), drawn[labels].astype(int))
         again = newton.Problem(
@@ -310,10 +287,12 @@ def test_bootstrap_by_refits_takes_the_optimum_of_each_replicate() -> None:
             {part: columns.pick(rows) for part, columns in fitted.designs.items()},
         )
         assert np.abs(newton.evaluate(again, replicate).gradient).max() < 1e-6
-    with pytest.raises(InvalidValueError, match="1 replicates have no spread"):
-        bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], replicates=1)
-    with pytest.raises(FormulaError, match="choose one-step, refit"):
-        bootstrap_clusters(fitted, optimum.coefficients, COHORT["area"], method="two-step")  # type: ignore[arg-type]
+
+
+def test_a_replicate_without_a_step_is_nan() -> None:
+    sums = sandwich.ClusterSums(np.array([[1.0], [-1.0]]), np.array([[[4.0]], [[-1.0]]]))
+    steps = resampling.one_step(np.zeros(1), sums, np.array([[2.0, 0.0], [0.0, 2.0]]))
+    assert steps[:, 0] == pytest.approx([0.25, np.nan], nan_ok=True)
 
 
 def test_draws_are_the_same_for_the_same_seed_and_heavier_by_cluster() -> None:
@@ -331,8 +310,8 @@ def test_draws_have_the_covariance_and_the_law_asked_for() -> None:
     fitted, optimum = at_optimum("poisson")
     found = infer(fitted, optimum.coefficients, optimum.information, errors="robust")
     rng = np.random.default_rng(1)
-    normal = sandwich.draws(optimum.coefficients, found.covariance, 40_000, np.inf, rng)
+    normal = resampling.draws(optimum.coefficients, found.covariance, 40_000, np.inf, rng)
     # Three standard errors of a variance of 40,000 draws are 2 %.
     assert np.cov(normal.T) == pytest.approx(found.covariance, rel=0.03, abs=0.02 * found.covariance.max())
-    heavy = sandwich.draws(optimum.coefficients, found.covariance, 40_000, 11.0, rng)
+    heavy = resampling.draws(optimum.coefficients, found.covariance, 40_000, 11.0, rng)
     assert heavy.var(axis=0) / normal.var(axis=0) == pytest.approx(np.full(5, 11 / 9), rel=0.06)

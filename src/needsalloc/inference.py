@@ -18,14 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from needsalloc.errors import FormulaError, InvalidValueError
-from needsalloc.kernels import newton, sandwich
+from needsalloc.kernels import newton, resampling, sandwich
 from needsalloc.kernels.newton import Problem
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Errors = Literal["model", "robust", "clustered"]
-Method = Literal["one-step", "refit"]
 Kind = Literal["model", "robust", "clustered", "bias-reduced"]
 
 FEW = 40
@@ -84,54 +83,6 @@ class Inference:
 
     def __repr__(self) -> str:
         return f"<Inference: {self.note}>"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClusterBootstrap:
-    """Coefficients found again on clusters drawn with replacement.
-
-    Attributes
-    ----------
-    coefficients:
-        (replicates, P) estimates.
-    clusters:
-        How many there are, and are drawn each time.
-    method:
-        "one-step" from the optimum of all people, or "refit".
-    refitted:
-        How many replicates were refitted to their own optimum.
-    boundless:
-        In how many refits a coefficient ran away: the replicate separates users from others. Percentiles hold
-        all the same, standard errors do not.
-    """
-
-    coefficients: Floats
-    clusters: int
-    method: Method
-    refitted: int
-    boundless: int
-
-    @property
-    def covariance(self) -> Floats:
-        """(P, P) over the replicates."""
-        away = self.coefficients - self.coefficients.mean(axis=0)
-        return np.asarray(away.T @ away / (len(away) - 1))
-
-    @property
-    def standard_errors(self) -> Floats:
-        """(P,) over the replicates."""
-        return np.sqrt(np.diag(self.covariance))
-
-    def interval(self, level: float = 0.95) -> Floats:
-        """(2, P) percentiles that leave out as many replicates below as above."""
-        tail = (1.0 - level) / 2.0
-        return np.asarray(np.quantile(self.coefficients, [tail, 1.0 - tail], axis=0))
-
-    def __repr__(self) -> str:
-        how = "refits" if self.method == "refit" else f"one Newton step, {self.refitted} of them refitted"
-        number = len(self.coefficients)
-        away = f"; a coefficient runs away in {self.boundless:,}" if self.boundless else ""
-        return f"<ClusterBootstrap: {number:,} replicates of {self.clusters:,} clusters by {how}{away}>"
 
 
 def infer(
@@ -201,53 +152,6 @@ def infer(
     return _full("bias-reduced", reduced.covariance, freedom, groups, note, free)
 
 
-def bootstrap_clusters(
-    problem: Problem,
-    coefficients: Floats,
-    cluster: pd.Series | None,
-    *,
-    replicates: int = 500,
-    seed: int = 1,
-    method: Method = "one-step",
-    held: Bools | None = None,
-) -> ClusterBootstrap:
-    """Draw clusters with replacement and estimate again, from the optimum (P,) of all people.
-
-    No row is drawn: a cluster that comes up twice counts its cells twice. "one-step" takes a single Newton
-    step, whose error is the square of how far the estimate moves, for all replicates at once; a replicate
-    that has lost most of the information on some direction is refitted. "refit" goes on to the optimum of
-    each: with few people, or a zero-inflated negative binomial, it is the one to trust.
-
-    held: (P,) coefficients that a step leaves where they are, for their estimates are infinite.
-
-    Raises FormulaError for an unknown method, without clusters, and for a negative binomial without its
-    counts by cell; InvalidValueError for missing labels, a single cluster and fewer than two replicates.
-    """
-    if method not in get_args(Method):
-        raise FormulaError(f"Unknown method {method!r}: choose {', '.join(get_args(Method))}.")
-    if replicates < 2:
-        raise InvalidValueError(f"{replicates} replicates have no spread: ask for 500, say.")
-    _require_counts(problem, "bootstrap")
-    labels, names = cluster_labels(cluster, len(problem.stats))
-    free = np.ones(problem.size, dtype=np.bool_) if held is None else ~held
-    sums = sandwich.cluster_sums(problem, coefficients, labels, len(names)).of(free)
-    times = sandwich.multiplicities(len(names), replicates, np.random.default_rng(seed))
-    found = np.tile(coefficients, (replicates, 1))
-    found[:, free] = sandwich.one_step(coefficients[free], sums, times)
-    stepless: Bools = np.isnan(found).any(axis=1)
-    again = np.arange(replicates) if method == "refit" else np.flatnonzero(stepless)
-    boundless = 0
-    for replicate in again:
-        start = coefficients if stepless[replicate] else found[replicate]
-        drawn = sandwich.reweighted(problem, times[replicate][labels])
-        if not np.isfinite(newton.evaluate(drawn, start).log_likelihood):
-            start = coefficients
-        optimum = newton.maximise(drawn, start)
-        found[replicate] = optimum.coefficients
-        boundless += bool(optimum.running.any())
-    return ClusterBootstrap(found, len(names), method, len(again), boundless)
-
-
 def draw(coefficients: Floats, inference: Inference, n: int, seed: int = 1) -> Floats:
     """(n, P) draws of the coefficients about their estimates (P,).
 
@@ -258,7 +162,7 @@ def draw(coefficients: Floats, inference: Inference, n: int, seed: int = 1) -> F
     free = ~np.isnan(inference.degrees_of_freedom)
     covariance = inference.covariance[np.ix_(free, free)]
     found = np.tile(coefficients, (n, 1))
-    found[:, free] = sandwich.draws(coefficients[free], covariance, n, inference.joint_freedom, rng)
+    found[:, free] = resampling.draws(coefficients[free], covariance, n, inference.joint_freedom, rng)
     return found
 
 
@@ -306,9 +210,7 @@ def _require_counts(problem: Problem, errors: str) -> None:
 
 __all__ = [
     "FEW",
-    "ClusterBootstrap",
     "Inference",
-    "bootstrap_clusters",
     "cluster_labels",
     "draw",
     "infer",

@@ -1,4 +1,4 @@
-"""Covariances of an estimator from sums: by model, robust, by clusters many or few; and its bootstrap.
+"""Covariances of an estimator from sums: by model, robust, by clusters many or few.
 
 With information I = sum I_g and scores s_g of the clusters g at the optimum, where sum s_g = 0, and M = I^-1:
 
@@ -21,13 +21,13 @@ Everything here depends on persons through sums by cluster alone, so cells are a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from needsalloc.kernels.families import LOG_THETA, Counts, Stats
+from needsalloc.kernels.families import LOG_THETA
 from needsalloc.kernels.newton import Part, Problem, over_parts
 
 Floats = NDArray[np.float64]
@@ -35,8 +35,6 @@ Ints = NDArray[np.int64]
 
 # A direction of which a cluster holds all but this share of the information is its own.
 OWN = 1e-10
-# Of the information on each direction a replicate must keep so much for one step to lead near its optimum.
-KEPT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,70 +154,6 @@ def cluster_sums(problem: Problem, coefficients: Floats, labels: Ints, groups: i
     return ClusterSums(cluster_scores(problem, coefficients, labels, groups), informations)
 
 
-def multiplicities(groups: int, replicates: int, rng: np.random.Generator) -> Floats:
-    """(replicates, groups) how often each cluster is drawn, with replacement, as many draws as clusters."""
-    return rng.multinomial(groups, np.full(groups, 1 / groups), size=replicates).astype(np.float64)
-
-
-def one_step(coefficients: Floats, sums: ClusterSums, times: Floats) -> Floats:
-    """(replicates, P) one Newton step from the optimum (P,) for each reweighting (replicates, clusters).
-
-        b + (sum w_g I_g)^-1 sum w_g s_g
-
-    A replicate that has lost most of the information on some direction is too far off for one step: its row
-    is NaN.
-    """
-    groups, size = sums.scores.shape
-    root = np.linalg.cholesky(inverse(sums.informations.sum(axis=0)))
-    scores = times @ (sums.scores @ root)
-    held = root.T @ sums.informations @ root
-    informations = (times @ held.reshape(groups, -1)).reshape(-1, size, size)
-    near = np.linalg.eigvalsh(informations)[:, 0] > KEPT
-    found = np.full(scores.shape, np.nan)
-    steps = np.linalg.solve(informations[near], scores[near, :, None])[:, :, 0]
-    found[near] = coefficients + steps @ root.T
-    return found
-
-
-def reweighted(problem: Problem, times: Floats) -> Problem:
-    """The same problem with the people of each cell counted `times` (cells,) over."""
-    stats = problem.stats
-    counts, histogram = stats.counts, problem.histogram
-    if counts is not None:
-        counts = Counts(counts.cell, counts.y, counts.people * times[counts.cell])
-        y, where = np.unique(counts.y, return_inverse=True)
-        histogram = (y, np.bincount(where, counts.people).astype(np.float64))
-    return replace(
-        problem,
-        stats=Stats(
-            stats.zeros * times,
-            stats.positives * times,
-            stats.total * times,
-            stats.total_squares * times,
-            stats.log_factorials * times,
-            counts,
-        ),
-        histogram=histogram,
-    )
-
-
-def draws(
-    coefficients: Floats, covariance: Floats, n: int, freedom: float, rng: np.random.Generator
-) -> Floats:
-    """(n, P) of a multivariate t about the coefficients, normal where `freedom` is infinite.
-
-    The covariance may lack rank, as one of few clusters does: it is factored by its eigenvectors.
-    """
-    scale = np.sqrt(np.diag(covariance))
-    scale = np.where(scale > 0, scale, 1.0)
-    size, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
-    root = axes * np.sqrt(np.maximum(size, 0.0))
-    noise = rng.standard_normal((n, len(size))) @ root.T * scale
-    if np.isfinite(freedom):
-        noise *= np.sqrt(freedom / rng.chisquare(freedom, size=n))[:, None]
-    return np.asarray(coefficients + noise)
-
-
 def _columns(part: Part, name: str) -> Floats:
     """(columns, cells) of a part; log theta has a column of ones."""
     designs: Mapping[str, Floats] = part.designs
@@ -233,10 +167,6 @@ __all__ = [
     "cluster_scores",
     "cluster_sums",
     "clustered",
-    "draws",
     "inverse",
-    "multiplicities",
-    "one_step",
-    "reweighted",
     "robust",
 ]
