@@ -226,8 +226,8 @@ def test_gradients_by_fifth_of_areas(england: Place, by_area: MeasureComparison)
 
 @pytest.mark.slow
 def test_gradients_by_fifth_of_practices_beside_those_of_2026(england: Place, shared: Shared) -> None:
-    """The reference is of 2026/27 by IMD 2025; ours of 2024/25 by IMD 2019 and the lists of July 2023, so that
-    only order and size can agree: each ratio within 5 %."""
+    """The reference is of 2026/27 by IMD 2025; ours of 2024/25 by IMD 2019 and the lists of July 2023, so
+    that only order and size can agree: each ratio within 5 %."""
     practices = england.catchment.regroup(
         pd.Series(england.catchment.practices, index=england.catchment.practices)
     )
