@@ -103,10 +103,9 @@ def _level(weight: Floats, total: Floats, least: Floats, most: Floats) -> Floats
     found, rows = level.copy(), np.arange(len(weight))
     low, high = np.full(len(weight), -np.inf), np.full(len(weight), np.inf)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        # At which level a share leaves its minimum, and at which it meets its cap; never without weight.
+        # The levels where a share leaves its minimum and meets its cap; without weight infinite or nan, so
+        # that it is never free.
         rises, stops = least / weight, most / weight
-    if not weight.all():
-        rises[weight == 0] = stops[weight == 0] = np.inf
     least, most = np.broadcast_to(least, weight.shape), np.broadcast_to(most, weight.shape)
     share = np.empty(weight.shape)
     while len(rows):
