@@ -243,6 +243,64 @@ def england(data: Path, quick: bool) -> list[Figure]:
     return _plan_to_folder(read_plan(ROOT / "examples" / "england-2023.toml"), data, 30.0, 3.0)
 
 
+def measures(data: Path, quick: bool) -> list[Figure]:
+    """Every need measure of England that these files feed, files to tables by PCN, ICB and area.
+
+    District nursing in both readings, NHS England's weighted populations of three years, and the workload
+    index of 2007 with the health domain of 2025 carried to areas of 2011. Two more lack the user's counts.
+    """
+    import needsalloc as na
+    from needsalloc.need_measures import compare_measures
+
+    old, new = data / "england-2023", data / "staffordshire-2025"
+    start = time.perf_counter()
+    members = na.read_membership(_files(data)[1])
+    catchment = na.Catchment.from_registrations(_read(data), members)
+    ages, lists = na.read_population(_population(data)), na.read_lists(data / _REAL_AGES)
+    weighted = [
+        na.read_weighted_populations(folder / f"place_tool_{year}_{year + 1}.csv.gz", edition=str(year))
+        for folder, year in ((old, 2023), (old, 2024), (new, 2025))
+    ]
+    health = na.carry_rates(
+        na.read_health_domain(new / "imd2025_england_lsoa21.csv.gz"),
+        na.read_area_lookup(old / "lookup_lsoa11_lsoa21_ltla22.csv.gz"),
+        to="lsoa11",
+        people=na.read_population(new / "census21_lsoa21_age6.csv.gz").sum(axis=1),
+    )
+    people = na.build_people(
+        catchment,
+        population=ages,
+        deprivation=na.read_deprivation(old / "imd2019_lsoa11.csv.gz"),
+        lists=lists,
+        conditions=na.read_conditions(old / "PREVALENCE_2122.csv.gz"),
+    )
+    built = time.perf_counter()
+    readings = ("realigned", "as-printed")
+    given = {
+        "uses": [
+            na.NeedFormula.published(f"district-nursing/liverpool-2024-{reading}").expected_use(people)
+            for reading in readings
+        ],
+        "weighted_populations": weighted,
+        "inputs": {"population": na.with_estimated_sex(ages, lists), "health_domain": health},
+    }
+    used = time.perf_counter()
+    found = [
+        compare_measures(catchment, **given),
+        compare_measures(catchment, groups=members.set_index("practice")["icb"], **given),
+        compare_measures(catchment, unit="area", **given),
+    ]
+    end = time.perf_counter()
+    assert all(len(each.england.columns) == 30 for each in found)
+    return [
+        Figure("files to people by area, age and sex", built - start, "s"),
+        Figure("expected use on every flow, two readings", used - built, "s"),
+        Figure("30 measures by PCN, by ICB and by area", end - used, "s"),
+        Figure("files to all measures", end - start, "s", 60.0),
+        Figure("peak memory", peak_memory() / GB, "GB"),
+    ]
+
+
 def synthetic(data: Path, quick: bool) -> list[Figure]:
     """An England made up at full size: written as official files, then run."""
     with tempfile.TemporaryDirectory() as folder:
@@ -301,6 +359,7 @@ CASES: dict[str, Callable[[Path, bool], list[Figure]]] = {
         stratified,
         quarters,
         england,
+        measures,
         synthetic,
         synthetic_made,
         synthetic_run,

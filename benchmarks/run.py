@@ -24,10 +24,11 @@ SHOWN = (
     "stratified",
     "quarters",
     "england",
+    "measures",
     "synthetic",
     "importing",
 )
-OFFICIAL = ("reading", "catchment", "methods", "stratified", "quarters", "england")
+OFFICIAL = ("reading", "catchment", "methods", "stratified", "quarters", "england", "measures")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +62,7 @@ def _official_files() -> Path | None:
 
 def _measured(case: str, folder: Path | None, quick: bool) -> list[Figure] | str:
     """The figures of a case, or why there are none."""
-    if case == "england" and quick:
+    if case in ("england", "measures") and quick:
         return "skipped: all of England is not part of a quick sample"
     if case in OFFICIAL and folder is None:
         return "skipped: NEEDSALLOC_DATA names no folder of official files"

@@ -29,9 +29,12 @@ def test_a_quick_sample_measures_every_case_or_says_why_not(tmp_path):
     written = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert written.strip() == done.stdout.strip()
     sections = dict(part.split("\n", 1) for part in written.split("\n## ")[1:])
-    assert len(sections) == 8
+    assert len(sections) == 9
     skipped = [title for title, body in sections.items() if body.strip().startswith("skipped: ")]
-    assert skipped == ["All of England, July 2023, files to folder"]
+    assert skipped == [
+        "All of England, July 2023, files to folder",
+        "Every need measure of England that these files feed, files to tables by PCN, ICB and area",
+    ]
     assert all(body.count("\n| ") > 3 for title, body in sections.items() if title not in skipped)
     assert "| peak memory | " in written
     for engine in ("pandas", "polars", "duckdb"):
