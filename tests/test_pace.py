@@ -75,6 +75,10 @@ def test_posts_in_steps_add_up_too(of, growth, rules, step):
     np.testing.assert_allclose(steps, steps.round(), atol=1e-9)
     np.testing.assert_allclose(done.by_year.sum(), done.totals, rtol=1e-9)
     assert ((done.table["posts"] - done.table["closing"]).abs() < step + 1e-9).all()
+    change = done.by_year.diff(axis=1)
+    change[1] = done.by_year[1] - of.table["current"].reindex(done.by_year.index)
+    for year in change:
+        np.testing.assert_allclose(done.table.loc[year, "change"], change[year], atol=1e-9)
 
 
 @law(plans(), GROWTH, RULES)
@@ -137,6 +141,12 @@ def test_new_posts_go_to_those_furthest_below_and_vacancies_from_those_above():
     done = pace_of_change(of, years=1, moves="vacancies", turnover=pd.Series([0.1, 0, 0, 0], of.table.index))
     assert done.by_year[1].to_list() == pytest.approx([10.8, 9.2, 10, 20])
     assert done.table["held_by"].to_list() == ["vacancies", "total", "", ""]
+
+
+def test_what_is_over_goes_beyond_targets_and_takes_from_nobody():
+    """By hand: targets 10. P1 may take 0.75 of 3 new posts; P2 and P3 share the rest and P0 keeps its 12."""
+    done = pace_of_change(plan([1, 1, 1, 1], [12, 5, 10, 10]), years=1, ceiling=0.15, growth=3 / 37)
+    assert done.by_year[1].to_list() == pytest.approx([12, 5.75, 11.125, 11.125])
 
 
 def test_a_dead_band_stops_at_its_edge():
