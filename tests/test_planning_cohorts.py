@@ -59,6 +59,9 @@ def test_residents_are_shared_out_or_on_other_lists(world):
         assert sums[f"resident_{age}_and_over"] == pytest.approx(here.loc[:, age:].sum(axis=None))
     assert sums["resident"] == pytest.approx(here.sum(axis=None))
     assert sums["resident_disabled"] == pytest.approx(disability["disabled"].sum())
+    # A patient of a part of England stands for one resident at most: the others are on other lists.
+    by_team = of.populations(here)["resident"]
+    np.testing.assert_allclose(table["resident"].reindex(by_team.index), by_team, atol=1e-6)
     core = DEPRIVATION.loc[of.areas, "deprivation_decile"] <= 2
     assert sums["resident_core20"] == pytest.approx(here[core].sum(axis=None))
     assert sums["registered_core20"] == pytest.approx(of.registered_by_area[core].sum())
