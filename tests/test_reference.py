@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from needsalloc import NeedFormula, reference
+from needsalloc import NeedFormula, allocate, reference
 from needsalloc.cohort import calibrated, synthetic_cohort
 from needsalloc.errors import ReferenceTableError
 
@@ -275,6 +275,43 @@ def check_core_shares() -> None:
     assert inequalities["2018/19"] == pytest.approx(15.126 / block["prescribing"])
 
 
+def check_ni_capitation() -> None:
+    table = frame("ni-capitation-2018-19", "group")
+    groups = table.drop(index="all")
+    assert groups["capitation_share"].sum() == pytest.approx(100)
+    need = groups["capitation_share"].rename("weighted_population").to_frame()
+    plan = allocate(table.loc["all", "fair_share"], need, current=groups["planned"].dropna()).table
+    printed = groups[groups["status"] == "printed"]
+    assert list(printed.index) == ["Western", "Southern"]
+    for group, row in printed.iterrows():
+        # Whole million pounds, and 0.005 % of the total for a share of two decimals.
+        assert plan.loc[group, "target"] == pytest.approx(row["fair_share"], abs=0.5 + 0.2)
+        assert row["planned"] - row["fair_share"] == pytest.approx(row["gap"], abs=1)
+        assert 100 * row["gap"] / row["fair_share"] == pytest.approx(row["gap_percent"], abs=0.05)
+        # Half a million planned and half a million of the fair share, over it, and half a digit.
+        allowed = 100 * 1 / row["fair_share"] + 0.05
+        found = 100 * plan.loc[group, "distance_from_target"]
+        assert found == pytest.approx(row["gap_percent"], abs=allowed)
+
+
+def check_core_coefficients() -> None:
+    table = reference.read("nhse-core-coefficients-2018-19").frame
+    own = table["multiplies"] == "weighted population of the block"
+    per_head = 1000 * table["coefficient"]
+    # Pounds with two decimals, of which 90 or 10 %, and coefficients with six.
+    expected = table["spending_per_head"] * np.where(own, 0.9, 0.1)
+    np.testing.assert_allclose(per_head, expected, atol=0.005 + 0.0005, rtol=0)
+    np.testing.assert_allclose(
+        per_head[own] + per_head[~own].to_numpy(), table["spending_per_head"][own], atol=0.005
+    )
+    # The shares of components, which were fitted separately, say the same of the two blocks.
+    share = frame("nhse-core-shares", "edition").loc["2018/19"].set_index("component")["share"]
+    spending = table[own].set_index("block")["spending_per_head"]
+    assert share["prescribing"] == pytest.approx(spending["prescribing"] / spending.sum(), abs=5e-5)
+    services = share.drop(["prescribing", "health_inequalities"]).sum()
+    assert services == pytest.approx(spending["hospital_and_community"] / spending.sum(), abs=4 * 5e-5)
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "age-gradients": check_age_gradients,
     "care-need-index-examples": check_care_need_examples,
@@ -290,8 +327,10 @@ CHECKS: dict[str, Callable[[], None]] = {
     "general-practice-workload-2007": check_workload_2007,
     "liverpool-calibration": check_calibration,
     "lsoa-changes-2011-2021": check_lsoa_changes,
+    "nhse-core-coefficients-2018-19": check_core_coefficients,
     "nhse-core-shares": check_core_shares,
     "nhse-primary-medical-care": check_primary_medical_care,
+    "ni-capitation-2018-19": check_ni_capitation,
     "open-data-concordance": check_concordance,
 }
 
