@@ -145,6 +145,13 @@ def test_predictors_far_out_stay_numbers(name):
         assert np.isfinite(found(eta, stats)).all()
 
 
+@pytest.mark.parametrize("name", ["zip", "zinb"])
+def test_a_certain_never_user_costs_nothing(name):
+    """Where mu is 1e18 and never using certain, log P(0) = 0, though log f(0) is -1e18."""
+    eta = predictors(FAMILIES[name], np.array([41.5]), np.array([77.5]))
+    assert FAMILIES[name].log_likelihood(eta, Stats.of_rows([0])) == pytest.approx(0.0, abs=1e-30)
+
+
 @EVERY
 def test_a_part_of_the_cells_is_those_cells(name, people):
     cell, y, weight, count, zero = people

@@ -298,8 +298,7 @@ def fit(
     index = _index(chosen, settled)
     with _one_thread_each():
         estimable.check_terms(problem, {part: one.labels for part, one in settled.items()})
-        start = starts.find(problem)
-        optimum = start.optimum or newton.maximise(problem, start.coefficients)
+        optimum, optima = starts.climb(problem)
         predicted, pearson, never = _sums(problem, optimum.coefficients)
         dispersion = pearson / (problem.people - problem.size)
         inferred = inference.infer(
@@ -329,14 +328,14 @@ def fit(
         contacts=contacts,
         predicted=predicted,
         dispersion=dispersion,
-        optima=start.optima,
+        optima=optima,
         iterations=optimum.iterations,
         converged=optimum.converged,
         notes=estimable.notes(
             problem,
             optimum,
             [f"{part} {term}" for part, term in index],
-            optima=start.optima,
+            optima=optima,
             predicted_over_observed=predicted / contacts,
             never=never,
             dispersion=dispersion,

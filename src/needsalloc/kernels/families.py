@@ -38,6 +38,8 @@ Ints = NDArray[np.int64]
 Zeros = Literal["plain", "inflated", "hurdle"]
 Pair = tuple[str, str]
 
+# A log mean below this is as good as none, and one over it still is a number.
+LOWEST = -300.0
 COUNT, ZERO, LOG_THETA = "count", "zero", "log_theta"
 
 
@@ -258,8 +260,8 @@ class Family:
         """What mu is multiplied by in the mean: the chance of being a user, or that of one over 1 - f(0)."""
         if self.zeros == "plain":
             return np.ones(len(eta))
-        chance = np.exp(-_softplus(-eta[:, 1]))
-        return 1.0 - chance if self.zeros == "inflated" else chance / -np.expm1(none)
+        _, chance, rest = _logistic(eta[:, 1])
+        return rest if self.zeros == "inflated" else chance / -np.expm1(none)
 
     def _persons(self, eta: Mapping[str, Floats]) -> tuple[_Jet, _Jet, _Jet]:
         """Of a person's log-likelihood: all of it where y = 0; its constant and slope in y where y > 0."""
@@ -302,22 +304,18 @@ def _counts(stats: Stats) -> Counts:
     return stats.counts
 
 
-def _softplus(x: Floats) -> Floats:
-    return np.asarray(np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))))
-
-
 def _logistic(x: Floats) -> tuple[Floats, Floats, Floats]:
-    """log(1 + e^x), and the chances whose log odds are x and -x; neither loses digits."""
+    """log(1 + e^-|x|), and the chances whose log odds are x and -x; none loses digits."""
     small = np.exp(-np.abs(x))
-    log_1p, larger = np.log1p(small), 1.0 / (1.0 + small)
+    larger = 1.0 / (1.0 + small)
     smaller = small * larger
     up = x >= 0
-    return np.maximum(x, 0.0) + log_1p, np.where(up, larger, smaller), np.where(up, smaller, larger)
+    return np.log1p(small), np.where(up, larger, smaller), np.where(up, smaller, larger)
 
 
 def _poisson(x: Floats) -> tuple[_Jet, _Jet]:
     """log f(0) and the slope in y."""
-    mu = np.exp(x)
+    mu = np.exp(np.maximum(x, LOWEST))
     none = _Jet(-mu, {COUNT: -mu}, {(COUNT, COUNT): -mu})
     return none, _Jet(x, {COUNT: np.ones(1)})
 
@@ -325,7 +323,7 @@ def _poisson(x: Floats) -> tuple[_Jet, _Jet]:
 def _negative_binomial(eta: Mapping[str, Floats]) -> tuple[_Jet, _Jet]:
     """log f(0) and the slope in y."""
     x, theta = eta[COUNT], np.exp(eta[LOG_THETA])
-    over = np.exp(x) / theta
+    over = np.exp(np.maximum(x, LOWEST)) / theta
     log_1p, q = np.log1p(over), over / (1.0 + over)
     p = 1.0 / (1.0 + over)
     pq = p * q
@@ -348,10 +346,12 @@ def _negative_binomial(eta: Mapping[str, Floats]) -> tuple[_Jet, _Jet]:
 
 def _inflated(none: _Jet, z: Floats) -> tuple[_Jet, _Jet]:
     """log P(0), and the constant of log P(y), where some never use."""
-    odds, never, ever = _logistic(z)
-    excess, structural, sampled = _logistic(z - none.value)  # whose zero it is, given that there is one
+    beyond, never, ever = _logistic(z)
+    odds = np.maximum(z, 0.0) + beyond
+    beyond, structural, sampled = _logistic(z - none.value)  # whose zero it is, given that there is one
     both = structural * sampled
-    nobody = _Jet(none.value + excess - odds, {ZERO: structural - never})
+    # Not f(0) and what is added to it: f(0) may be e^-1e18, and the sum is 0.
+    nobody = _Jet(np.maximum(z, none.value) + beyond - odds, {ZERO: structural - never})
     users = _Jet(none.value - odds, {**none.first, ZERO: -never}, dict(none.second))
     for part, slope in none.first.items():
         nobody.first[part] = sampled * slope
@@ -365,7 +365,8 @@ def _inflated(none: _Jet, z: Floats) -> tuple[_Jet, _Jet]:
 
 def _hurdle(none: _Jet, z: Floats) -> tuple[_Jet, _Jet]:
     """log P(0), and the constant of log P(y), where use has two stages."""
-    odds, some, no = _logistic(z)
+    beyond, some, no = _logistic(z)
+    odds = np.maximum(z, 0.0) + beyond
     both = some * no
     more = 1.0 / np.expm1(-none.value)  # f(0) / (1 - f(0))
     users = _Jet(none.value - np.log(-np.expm1(none.value)) + z - odds, {ZERO: no}, {(ZERO, ZERO): -both})

@@ -34,6 +34,7 @@ ITERATIONS = 200
 DECREMENT = 1e-14
 FLAT = 1e-8
 RUNNING = 0.05
+FARTHEST = 30.0
 SMALLEST_STEP = 2.0**-30
 
 
@@ -107,6 +108,15 @@ class Evaluation:
     log_likelihood: float
     gradient: Floats
     information: Floats
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of it are numbers."""
+        return bool(
+            np.isfinite(self.log_likelihood)
+            and np.isfinite(self.gradient).all()
+            and np.isfinite(self.information).all()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +199,8 @@ def evaluate(problem: Problem, coefficients: Floats) -> Evaluation:
         information += here.information
     if family.dispersed:
         y, people = _histogram(problem)
-        value, first, second = rising(y, float(coefficients[-1]))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, first, second = rising(y, float(coefficients[-1]))
         likelihood += float(people @ value)
         gradient[-1] += people @ first
         information[-1, -1] -= people @ second
@@ -212,24 +223,26 @@ def meat(problem: Problem, coefficients: Floats) -> Floats:
 
 
 def maximise(problem: Problem, start: Floats) -> Optimum:
-    """The coefficients of largest likelihood, from `start` (P,), where it must be finite.
+    """The coefficients of largest likelihood, from `start` (P,).
 
     1. Evaluate likelihood, gradient and information.
     2. Step to the top of the parabola that they make; where it opens upwards in some direction, go up there
        by as much as its curvature would have it.
     3. Halve the step until the likelihood rises by a ten-thousandth of what the gradient promises.
     4. End when nothing is left to gain, or when what is left comes from coefficients that run away.
+
+    Raises ValueError where the start has no finite likelihood.
     """
     reach = np.concatenate(
         [np.ones(1) if part == LOG_THETA else problem.designs[part].largest for part in problem.family.parts]
     )
-    at = evaluate(problem, start)
-    if not np.isfinite(at.log_likelihood):
-        raise ValueError("the likelihood of the start is not finite")
     coefficients, evaluations, converged = start, 1, False
+    at = evaluate(problem, start)
+    if not at.finite:
+        raise ValueError("the likelihood of the start is not finite")
     running = np.zeros(problem.size, dtype=np.bool_)
     while not converged and evaluations < ITERATIONS:
-        step, upward = _step(at)
+        step, upward = _step(at, reach)
         gain = float(at.gradient @ step)
         moves = np.abs(step) * reach
         if gain < DECREMENT and not upward:
@@ -242,7 +255,7 @@ def maximise(problem: Problem, start: Floats) -> Optimum:
         while True:
             tried = evaluate(problem, coefficients + size * step)
             evaluations += 1
-            if tried.log_likelihood >= at.log_likelihood + 1e-4 * size * gain - noise:
+            if tried.finite and tried.log_likelihood >= at.log_likelihood + 1e-4 * size * gain - noise:
                 break
             size /= 2.0
             if size < SMALLEST_STEP or evaluations >= ITERATIONS:
@@ -255,7 +268,7 @@ def _fields(at: Evaluation) -> tuple[float, Floats, Floats]:
     return at.log_likelihood, at.gradient, at.information
 
 
-def _step(at: Evaluation) -> tuple[Floats, bool]:
+def _step(at: Evaluation, reach: Floats) -> tuple[Floats, bool]:
     """The step, and whether the likelihood curves upwards somewhere."""
     scale = np.sqrt(np.abs(np.diag(at.information)))
     scale = np.where(scale > 0, scale, 1.0)
@@ -266,7 +279,9 @@ def _step(at: Evaluation) -> tuple[Floats, bool]:
         curvature, axes = linalg.eigh(information)
         size = np.maximum(np.abs(curvature), 1e-8)
         along = axes.T @ (at.gradient / scale) / size
-        return np.asarray(axes @ along / scale), bool(curvature[0] < -1e-8)
+        step = np.asarray(axes @ along / scale)
+        # Where the likelihood is flat a step is of any length, and predictors beyond this differ in nothing.
+        return step * min(1.0, FARTHEST / max((np.abs(step) * reach).max(), 1e-9)), bool(curvature[0] < -1e-8)
     return np.asarray(linalg.cho_solve(factor, at.gradient / scale) / scale), False
 
 

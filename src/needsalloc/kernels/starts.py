@@ -18,6 +18,7 @@ from needsalloc.kernels.families import COUNT, FAMILIES, ZERO, Family, Stats
 from needsalloc.kernels.newton import Optimum, Part, Problem, maximise, over_parts
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 SAMPLE = 100_000
 SEED = 20_240_101
@@ -53,17 +54,26 @@ def sample(problem: Problem, cells: int = SAMPLE) -> Problem:
         weight.append(np.full(want, len(stratum) / max(want, 1)))
     order = np.argsort(np.concatenate(chosen), kind="stable")
     picked, by = np.concatenate(chosen)[order], np.concatenate(weight)[order]
+    by = by * _calibration(stats, picked, by)
     sums = (stats.zeros, stats.positives, stats.total, stats.total_squares, stats.log_factorials)
     few = Stats(*(by * values[picked] for values in sums))
     designs = {part: design.pick(picked) for part, design in problem.designs.items()}
     if problem.designs.get(ZERO) is problem.designs[COUNT]:
         designs[ZERO] = designs[COUNT]
     offsets = {part: values[picked] for part, values in problem.offsets.items()}
-    histogram = problem.histogram
-    if histogram is not None:
-        y, people = histogram
-        histogram = y, people * (few.positives.sum() / people.sum())
-    return Problem(problem.family, few, designs, offsets, histogram)
+    return Problem(problem.family, few, designs, offsets, problem.histogram)
+
+
+def _calibration(stats: Stats, picked: Ints, weight: Floats) -> Floats:
+    """(picked,) factors of the weights with which zeros, positives and total are those of all cells.
+
+    Linear calibration, Deville and Särndal 1992, Journal of the American Statistical Association 87. The
+    histogram of y, which is that of all people, so fits the sample.
+    """
+    sums = np.stack([stats.zeros, stats.positives, stats.total])
+    here = sums[:, picked]
+    lacking = sums.sum(axis=1) - here @ weight
+    return np.asarray(1.0 + np.linalg.lstsq((weight * here) @ here.T, lacking)[0] @ here)
 
 
 def find(problem: Problem) -> Start:
@@ -78,6 +88,18 @@ def find(problem: Problem) -> Start:
     if few is problem:
         return Start(best.coefficients, optima, best)
     return Start(np.where(best.running, 0.0, best.coefficients), optima, None)
+
+
+def climb(problem: Problem) -> tuple[Optimum, dict[str, float]]:
+    """The optimum on all cells, and the log-likelihoods that the starts led to on the sample."""
+    start = find(problem)
+    optima = dict(start.optima)
+    if start.optimum is not None:
+        return start.optimum, optima
+    try:
+        return maximise(problem, start.coefficients), optima
+    except ValueError:  # cells far out, of which the sample knew nothing
+        return maximise(problem, _constants(problem)), optima
 
 
 def _starts(problem: Problem) -> dict[str, Floats]:
@@ -155,4 +177,4 @@ def _level(problem: Problem, part: str, value: float) -> Floats:
     return np.asarray(found / scale)
 
 
-__all__ = ["SAMPLE", "Start", "find", "sample"]
+__all__ = ["SAMPLE", "Start", "climb", "find", "sample"]
