@@ -77,7 +77,7 @@ def test_the_recipe_written_out_gives_the_same(code):
     np.testing.assert_allclose(found.cases[code], plain, rtol=1e-9)  # sums in another order
 
 
-@law(worlds(), examples=30)
+@law(worlds(), examples=15)
 def test_nobody_on_a_register_is_lost(world):
     of = people(catchment(world))
     found = registers_by_area(of, CONDITIONS)

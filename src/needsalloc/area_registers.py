@@ -332,7 +332,9 @@ def _notes(
     if len(over):
         names = (over["practice"] + " (" + over["condition"] + ")").tolist()
         notes.append(
-            Assumption(f"Registers left out, larger than their list: {first_few(names)}", "", "gap", file)
+            Assumption(
+                f"Registers left out, larger than their list: {first_few(names)}", "As published", "gap", file
+            )
         )
     return tuple(notes)
 
