@@ -9,7 +9,8 @@ import pytest
 
 import needsalloc as na
 from needsalloc import gradients, reference
-from needsalloc.kernels import counts, rank
+from needsalloc.kernels import rank
+from needsalloc.kernels.families import FAMILIES
 from small_worlds import membership, registrations
 
 Answer = float | list[float]
@@ -68,8 +69,18 @@ KNOWN: list[tuple[str, Callable[[], Answer], Answer, float]] = [
     (BY_HAND, lambda: two_areas(na.Catchment.apportion), [75, 75], 1e-12),
     (BY_HAND, lambda: two_areas(na.Catchment.average), [100, 200 / 3], 1e-12),
     # Half never use; the others have ln 2 contacts on average, so half of them have none.
-    (BY_HAND, lambda: float(counts.share_with_contact(np.log(np.log(2)), 0.0)), 0.25, 1e-12),
-    (BY_HAND, lambda: float(counts.mean_contacts(np.log(np.log(2)), 0.0)), np.log(2) / 2, 1e-12),
+    (
+        BY_HAND,
+        lambda: float(FAMILIES["zip"].share_with_contact(np.array([[np.log(np.log(2)), 0.0]]))[0]),
+        0.25,
+        1e-12,
+    ),
+    (
+        BY_HAND,
+        lambda: float(FAMILIES["zip"].mean(np.array([[np.log(np.log(2)), 0.0]]))[0]),
+        np.log(2) / 2,
+        1e-12,
+    ),
     (BY_HAND, lambda: rank.hoover(np.array([50.0, 30, 20]), np.array([20.0, 30, 50])), 0.3, 1e-12),
     (
         FILIPE,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import needsalloc as na
-from needsalloc import errors, geography, gradients, reference
+from needsalloc import calibration, errors, geography, gradients, reference
 from small_worlds import (
     AREAS,
     CODES,
@@ -133,7 +133,7 @@ def test_constants_solved_on_persons_return_what_was_asked(reading):
     rows = pd.concat([person(age=a, female=f, dementia=d) for a, f, d in rng.random((40, 3)).round(1)])
     rows["age"] = 18 + 80 * rows["age"]
     formula = published(reading)
-    solved = formula.calibrate_on_rows(rows, any_contact=0.05461, contacts=0.8549, label="a test")
+    solved = calibration.on_rows(formula, rows, any_contact=0.05461, contacts=0.8549, label="a test")
     assert solved.share_with_contact(rows).mean() == pytest.approx(0.05461, rel=1e-9)
     assert solved.predict(rows, supply="observed").mean() == pytest.approx(0.8549, rel=1e-9)
 
@@ -149,11 +149,15 @@ def one_age(age: int, score: float) -> na.People:
     return replace(with_ages(who, np.eye(91)[[age]]), imd_score=np.array([score]))
 
 
-def patterns(who: na.People, age: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Every sex and pattern of conditions of the cell as a person, and how frequent each is."""
+def patterns(who: na.People, age: int, lift: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every sex and pattern of conditions of the cell as a person, and how frequent each is.
+
+    lift: how much more often than usual everybody has each condition.
+    """
     years = gradients.mid_year(np.array([age]))
     share = {term: gradients.reference_curve(term, years)[0] for term in CONDITIONS}
     share |= who.prevalence.iloc[0].to_dict()
+    share = {term: value * lift for term, value in share.items()}
     share["female"] = who.female_share[0, age]
     has = np.array(list(itertools.product([0.0, 1.0], repeat=len(share))))
     rows = pd.DataFrame(has, columns=list(share))
@@ -178,10 +182,22 @@ def test_expected_use_of_a_cell_is_the_mean_over_every_pattern_of_conditions(rea
     assert use.registered.adults.data == pytest.approx(100)
 
 
+def test_conditions_that_go_together_are_two_halves_of_the_people():
+    """All conditions are rarer than one in 1.4 at this age, so that both halves have what is said of them."""
+    who = one_age(50, 40.0)
+    halves = [
+        weight @ FORMULA.predict(rows) for rows, weight in (patterns(who, 50, 1 + d) for d in (-0.4, 0.4))
+    ]
+    use = FORMULA.expected_use(who, dependence=0.4)
+    assert use.registered.crude.data == pytest.approx(100 * np.mean(halves), rel=1e-6)
+    alone = FORMULA.expected_use(who).registered.crude.data
+    assert abs(use.registered.crude.data / alone - 1) > 1e-3
+
+
 def test_constants_solved_on_a_cell_return_what_was_asked():
     who = one_age(80, 40.0)
-    solved = FORMULA.calibrate_on_people(
-        who, who.catchment.practices, any_contact=0.2, contacts=3.0, label="a test"
+    solved = calibration.on_people(
+        FORMULA, who, who.catchment.practices, any_contact=0.2, contacts=3.0, label="a test"
     )
     rows, weight = patterns(who, 80)
     assert weight @ solved.predict(rows, supply="observed") == pytest.approx(3.0, rel=1e-6)

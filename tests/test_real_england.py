@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import needsalloc as na
-from needsalloc import errors, reference
+from needsalloc import calibration, errors, reference
 from needsalloc.plan import Plan, read_plan
 from needsalloc.run import Result, run_plan
 from needsalloc.teams import practices_in
@@ -148,10 +148,26 @@ def test_liverpools_constants_are_recomputed_from_the_open_files(england, real_d
     members = na.read_membership(real_data / "england-2023/gp-reg-pat-prac-map_for_2023-07.csv.gz")
     practices = practices_in(members, "sub_icb", "99A").intersection(england.catchment.practices)
     formula = na.NeedFormula.published(f"district-nursing/liverpool-2024-{reading}")
-    solved = formula.calibrate_on_people(england.people, practices, **LIVERPOOL, label="a test")
+    solved = calibration.on_people(formula, england.people, practices, **LIVERPOOL, label="a test")
     stored = reference.read("liverpool-calibration").frame.set_index("reading").loc[reading]
     assert solved.constants == pytest.approx((stored["zero"], stored["count"]), abs=1e-6)
     assert formula.constants == (stored["zero"], stored["count"])
+
+
+def test_the_age_calibrated_formula_has_liverpools_users_by_age_as_printed(england, real_data):
+    members = na.read_membership(real_data / "england-2023/gp-reg-pat-prac-map_for_2023-07.csv.gz")
+    practices = practices_in(members, "sub_icb", "99A").intersection(england.catchment.practices)
+    bands = list(calibration.AGE_BANDS.values())
+    miss = {}
+    for variant in ("age-calibrated", "realigned"):
+        formula = na.NeedFormula.published(f"district-nursing/liverpool-2024-{variant}")
+        miss[variant] = calibration.use_rates(formula, england.people, practices)["miss"]
+    # One factor for all bands: lists are of other ages than the paper's people, and users are as many.
+    assert miss["age-calibrated"][bands].std() < 1e-6
+    assert abs(miss["age-calibrated"][bands]).max() < 0.05
+    # What the default misses, as docs/decisions/age-gradients.md says.
+    assert miss["realigned"]["age_90_plus"] == pytest.approx(0.31, abs=0.01)
+    assert miss["realigned"]["palliative_care"] == pytest.approx(-0.37, abs=0.01)
 
 
 # One ICB of England

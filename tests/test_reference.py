@@ -196,6 +196,23 @@ def check_calibration() -> None:
     assert (table["contacts"] / table["listed_adults"]).tolist() == pytest.approx([0.67] * 2, abs=5e-3)
 
 
+def check_age_calibration() -> None:
+    table = frame("liverpool-age-calibration", "first_age")
+    printed = frame("filipe-2024-use-rates", "group")
+    assert [f"age_{age}" for age in table.index] == [
+        "_".join(group.split("_")[:2]) for group in printed.index if group.startswith("age_")
+    ]
+    assert (table["count"] == table["count"].iloc[0]).all()
+    # In a cohort with the published margins users by age are near print too; on Liverpool's own open files
+    # test_real_england.py finds them in the printed proportions.
+    persons = synthetic_cohort(people=120_000)
+    formula = calibrated(NeedFormula.published("district-nursing/liverpool-2024-age-calibrated"), persons)
+    band = pd.cut(persons["age"], [18, 30, 50, 70, 90, 120], right=False)
+    share = formula.share_with_contact(persons).groupby(band, observed=True).mean()
+    relative = printed["relative_to_city"].filter(like="age_")
+    assert share.to_numpy() / 0.05461 == pytest.approx(relative.to_numpy(), rel=0.25)
+
+
 def check_workload_2007() -> None:
     table = frame("general-practice-workload-2007", "term")
     ages = table[table["sex"] != ""]
@@ -325,6 +342,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "filipe-2024-use-rates": check_use_rates,
     "filipe-2024-zero": check_zero,
     "general-practice-workload-2007": check_workload_2007,
+    "liverpool-age-calibration": check_age_calibration,
     "liverpool-calibration": check_calibration,
     "lsoa-changes-2011-2021": check_lsoa_changes,
     "nhse-core-coefficients-2018-19": check_core_coefficients,

@@ -4,7 +4,7 @@ The names below stand in the order in which an analyst meets them: read the offi
 catchment, put the people together, apply a need formula, share out posts, look at who gains, write it down.
 """
 
-from needsalloc import reference, synthetic
+from needsalloc import calibration, reference, synthetic
 from needsalloc.agreement import agreement
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
@@ -68,6 +68,7 @@ __all__ = [
     "allocate",
     "audit_equity",
     "build_people",
+    "calibration",
     "carry_counts",
     "carry_rates",
     "carry_registrations",

@@ -1,73 +1,104 @@
-"""The need formula: expected contacts a year at fixed supply, as a zero-inflated Poisson.
+"""The need formula: expected contacts a year at fixed supply.
 
     need_i = (1 - pi_i) mu_i,   pi_i = logistic(z_i' g)  (never uses),   mu_i = exp(x_i' b)
 
-Supply is held at its mean in both parts and minority ethnicity at 0 in the zero part only (unmet need).
+Supply is held at one value in both parts, and unmet need at its reference where the formula says who has any
+contact at all. A formula from print, one fitted on person rows and weights by age are used alike.
 Source: Filipe et al. 2024, BMC Health Services Research 24:1362, doi:10.1186/s12913-024-11832-0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc import gradients, reference
+from needsalloc import predictors
+from needsalloc import published as in_print
 from needsalloc import use as flow_use
 from needsalloc.ages import ADULT
 from needsalloc.assumptions import Assumption
-from needsalloc.errors import FormulaError, UnknownCodeError, first_few
-from needsalloc.kernels import counts
+from needsalloc.errors import FormulaError, first_few
+from needsalloc.formulas.weights import Weights
+from needsalloc.kernels.families import FAMILIES, Family
 from needsalloc.people import People
+from needsalloc.predictors import INTERCEPT
+from needsalloc.published import READINGS
 from needsalloc.use import ExpectedUse
 
 Floats = NDArray[np.float64]
-Sex = Literal["man", "woman"]
 Supply = Literal["mean", "observed"]
+Utilisation = Literal["as fitted", "held"]
+Unknown = Literal["refuse", "reference"]
 
-SUPPLY = "district_nurses_per_10000"
-UNMET_NEED = "minority_ethnicity"
-INTERACTIONS = ("age_x_female", "age_x_imd")
-READINGS = {
-    "district-nursing/liverpool-2024": "realigned",
-    "district-nursing/liverpool-2024-realigned": "realigned",
-    "district-nursing/liverpool-2024-as-printed": "as-printed",
-}
-_READING_NOTES = {
-    "realigned": "The paper's count table is read one row down (realigned)",
-    "as-printed": "The paper's count table is used as printed, though it contradicts the paper's text",
-}
+# R's pscl has the odds of any use in a hurdle, so that no part of it is a chance of never using.
+_IN_TWO_PARTS = ("zip", "zinb", "hurdle", "hurdle-nb")
+
+
+@dataclass(frozen=True, eq=False)
+class AgeSteps:
+    """What is added to both linear predictors by age band and sex.
+
+    first_ages: (bands,) rising. count, zero: (bands, 2), women then men; -inf in the count part is no need.
+    """
+
+    first_ages: tuple[int, ...]
+    count: Floats
+    zero: Floats
+
+    def at(self, part: Literal["count", "zero"], age: Floats, female: Floats) -> Floats:
+        """The offsets of persons, arrays that go together."""
+        band = np.searchsorted(self.first_ages, age, side="right") - 1
+        values: Floats = self.count if part == "count" else self.zero
+        return np.where(female == 1, values[band, 0], values[band, 1])
 
 
 @dataclass(frozen=True, eq=False)
 class NeedFormula:
-    """A zero-inflated Poisson formula of contacts a year, for adults.
+    """A formula of contacts a year.
 
     Attributes
     ----------
     name, title:
         What it is.
     count, zero:
-        Log rate ratios, and log odds ratios of never using, by term. A term that the source does not give is
-        absent, and held by being so.
+        Log rate ratios, and log odds ratios of never using, by term (`predictors`: "age", "age:imd_score",
+        "ethnicity=asian"). A term that the source does not give is absent, and held by being so. In a hurdle
+        the zero part is of the odds of any use.
     constants:
-        (zero, count) intercepts, solved on the population that `calibration` names.
+        (zero, count) intercepts; -inf for a formula without a zero part.
+    calibration:
+        Where the constants come from.
     centring:
-        Term -> (mean, SD) that its coefficient belongs to.
-    supply_mean:
-        The supply that need is predicted at, whatever the data's own.
-    interaction:
-        The sex that the age x sex term belongs to.
+        Column -> (mean, SD) that its coefficients belong to.
+    supply:
+        Column -> the supply that need is predicted at, whatever the data's own.
     notes:
         What is inferred or chosen, and why.
     citation:
-        Paper, tables and licence in one text.
+        Source and licence in one text.
     tables:
         Names of the reference tables that it was made from.
+    unmet_need:
+        Columns held at their reference where the formula says who has any contact (in a family without such
+        a part, everywhere): use that is missing for want of access is not want of need.
+    utilisation:
+        Column of services used -> what age, sex and conditions make expected of it, by term.
+    levels:
+        Column -> the levels that it may have.
+    family:
+        "zip" and the others of `kernels.families`; `log_theta` is its log dispersion.
+    ages:
+        The ages (first, last) that it may be used for.
+    steps:
+        Offsets by age band.
+    cap:
+        The most contacts a year that are predicted for anybody.
     """
 
     name: str
@@ -77,17 +108,24 @@ class NeedFormula:
     constants: tuple[float, float]
     calibration: str
     centring: Mapping[str, tuple[float, float]]
-    supply_mean: float
-    interaction: Sex
+    supply: Mapping[str, float]
     notes: tuple[Assumption, ...]
     citation: str
-    tables: tuple[str, ...]
-    supply: str = SUPPLY
+    tables: tuple[str, ...] = ()
+    unmet_need: tuple[str, ...] = ()
+    utilisation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    family: str = "zip"
+    log_theta: float | None = None
+    ages: tuple[float, float] = (ADULT, np.inf)
+    steps: AgeSteps | None = None
+    cap: float = np.inf
 
     @classmethod
-    def published(cls, name: str, *, interaction: Sex = "man") -> NeedFormula:
+    def published(cls, name: str, *, interaction: in_print.Sex = "man") -> NeedFormula:
         """A formula from print: "district-nursing/liverpool-2024", which is its realigned reading, or
-        "…-realigned" or "…-as-printed" by name.
+        "…-realigned" or "…-as-printed" by name; "…-age-calibrated" is the realigned one with offsets by age
+        band at which Liverpool's users by age come out as printed.
 
         The realigned reading is inferred: the printed count table contradicts its own text for 6 of 21
         predictors; with each label moved down by one, 20 of 20 agree. Neither constant is printed; both are
@@ -99,199 +137,290 @@ class NeedFormula:
         >>> NeedFormula.published("district-nursing/liverpool-2024").name
         'district-nursing/liverpool-2024-realigned'
         """
-        if name not in READINGS:
-            raise FormulaError(f"No published formula is called {name!r}. There are: {', '.join(READINGS)}.")
-        if interaction not in ("man", "woman"):
-            raise FormulaError(f"Unknown interaction {interaction!r}: choose man or woman.")
-        reading = READINGS[name]
-        count_table = reference.read(f"filipe-2024-count-{reading}")
-        zero_table = reference.read("filipe-2024-zero")
-        printed = reference.read("filipe-2024-table1").frame.set_index("variable")
-        solved = reference.read("liverpool-calibration").frame.set_index("reading")
+        found = in_print.read(name, interaction)
+        steps = None
+        if found.age_offsets:
+            zero = np.array(list(found.age_offsets.values()))[:, None].repeat(2, axis=1)
+            steps = AgeSteps(tuple(found.age_offsets), np.zeros_like(zero), zero)
         return cls(
-            name=f"district-nursing/liverpool-2024-{reading}",
-            title=f"District nursing, Liverpool 2021, adults ({reading} count table)",
-            count=_log_ratios(count_table.frame),
-            zero=_log_ratios(zero_table.frame),
-            constants=(float(solved["zero"][reading]), float(solved["count"][reading])),
-            calibration="liverpool-calibration",
-            centring={
-                term: (float(printed["mean"][term]), float(printed["sd"][term]))
-                for term in ("age", "imd_score")
-            },
-            supply_mean=float(printed["mean"][SUPPLY]),
-            interaction=interaction,
-            notes=_notes_on(count_table, reading, interaction),
-            citation=f"{zero_table.cite()} {count_table.cite()}",
-            tables=(count_table.name, zero_table.name, "filipe-2024-table1", "liverpool-calibration"),
+            name=found.name,
+            title=found.title,
+            count=found.count,
+            zero=found.zero,
+            constants=found.constants,
+            calibration=found.calibration,
+            centring=found.centring,
+            supply=found.supply,
+            notes=found.notes,
+            citation=found.citation,
+            tables=found.tables,
+            unmet_need=(in_print.UNMET_NEED,),
+            steps=steps,
         )
 
+    @classmethod
+    def from_weights(cls, weights: Weights) -> NeedFormula:
+        """Weights by age, or by age and sex, as a formula: a weight is the need of a person a year.
+
+        Factors of an area's score (`imd_score` alone) are kept. The formula is for adults: weights of younger
+        ages are left out, and people of adult ages without a weight have no need; both are said in the notes.
+
+        Raises FormulaError for weights without an adult age, or with factors of other scores.
+
+        >>> ours = Weights.from_bands({"0-64": 0.5, "65+": 3.0}, name="ours", source="an example")
+        >>> NeedFormula.from_weights(ours).predict(pd.DataFrame({"age": [40, 80], "female": [1, 0]})).tolist()
+        [0.5, 3.0]
+        """
+        others = [name for name in weights.factors if name != "imd_score"]
+        if others:
+            raise FormulaError(
+                f"{weights.name} has factors of {first_few(others)}; on flows there is imd_score alone. Use "
+                "Weights.index with the scores by area."
+            )
+        first, value = _adult_bands(weights)
+        with np.errstate(divide="ignore"):
+            count = np.log(value)
+        return cls(
+            name=weights.name,
+            title=weights.title,
+            count={name: float(np.log(factor)) for name, factor in weights.factors.items()},
+            zero={},
+            constants=(-np.inf, 0.0),
+            calibration=weights.source,
+            centring={},
+            supply={},
+            notes=(*weights.notes, _note_on_ages(weights)),
+            citation=weights.cite(),
+            tables=weights.tables,
+            family="poisson",
+            steps=AgeSteps(first, count, np.zeros_like(count)),
+        )
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> NeedFormula:
+        """A formula of coefficients from a file: see `coefficients.read` for its keys.
+
+        Raises InputFileError if there is no such file or it is no TOML, FormulaError for keys that are
+        unknown or missing and for values that cannot be.
+        """
+        from needsalloc import coefficients
+
+        return cls(**coefficients.read(path))
+
+    @property
+    def has_zero_part(self) -> bool:
+        """Whether some never use."""
+        return bool(self.constants[0] != -np.inf)
+
     def cite(self) -> str:
-        """Paper, tables, licence, and what is inferred."""
+        """Source, tables, licence, and what is inferred."""
         return self.citation
 
     def with_constants(self, zero: float, count: float, calibration: str = "none") -> NeedFormula:
         """The same formula with other intercepts."""
         return replace(self, constants=(zero, count), calibration=calibration)
 
-    def standardise(self, term: str, value: Floats) -> Floats:
-        """A predictor in the standard deviations that its coefficient belongs to."""
-        mean, sd = self.centring[term]
+    def hold(self, values: Mapping[str, float], why: str = "") -> NeedFormula:
+        """The formula with some columns (or levels, "column=level") at one value for everybody, noted.
+
+        Values of centred columns are in the column's own unit.
+
+        Raises FormulaError for what the formula does not have.
+        """
+        known = {*predictors.atoms(self.count), *predictors.atoms(self.zero)}
+        if lacking := [atom for atom in values if atom not in known]:
+            raise FormulaError(
+                f"{self.name} has no {first_few(lacking)} to hold. It has {first_few(sorted(known), 40)}."
+            )
+        note = Assumption(
+            "Held for everybody: " + ", ".join(f"{atom} at {value:g}" for atom, value in values.items()),
+            why or "The data do not have them",
+            "choice",
+            self.name,
+        )
+        return replace(self._held(values), notes=(*self.notes, note))
+
+    def _held(self, values: Mapping[str, float]) -> NeedFormula:
+        at = {atom: float(self.standardise(atom, np.array(value))) for atom, value in values.items()}
+        zero, count = (predictors.held(terms, at) for terms in (self.zero, self.count))
+        constants = (
+            self.constants[0] + zero.pop(INTERCEPT, 0.0),
+            self.constants[1] + count.pop(INTERCEPT, 0.0),
+        )
+        return replace(self, zero=zero, count=count, constants=constants)
+
+    def at_mean_supply(self) -> NeedFormula:
+        """The formula with supply held at the mean that it was made with."""
+        return self._held(self.supply)
+
+    def at_need(self) -> NeedFormula:
+        """The formula that need is predicted with: supply held, unmet need at its reference."""
+        formula = self.at_mean_supply()
+        unmet = {
+            atom: 0.0
+            for atom in (*predictors.atoms(self.count), *predictors.atoms(self.zero))
+            if predictors.column_of(atom) in self.unmet_need
+        }
+        if self.family in _IN_TWO_PARTS:
+            return replace(formula, zero=predictors.held(formula.zero, unmet))
+        return replace(formula, count=predictors.held(formula.count, unmet))
+
+    def standardise(self, column: str, value: Floats) -> Floats:
+        """A predictor in the standard deviations that its coefficients belong to."""
+        mean, sd = self.centring.get(column, (0.0, 1.0))
         return (value - mean) / sd
 
-    def crosses(self, female: float | Floats) -> float | Floats:
-        """1 for the sex that the age x sex term belongs to."""
-        return 1.0 - female if self.interaction == "man" else female
+    def expected_use(self, people: People, *, dependence: float = 0.0) -> ExpectedUse:
+        """Contacts of the adults on every flow from area to practice, at mean supply.
 
-    def condition_effects(self, *, observed: bool) -> dict[str, tuple[float, float]]:
-        """(log rate ratio, log odds ratio of never using) of each condition that a person has or has not.
+        Deprivation comes from the area, conditions and sexes from the practice, ages from both. The mean over
+        people is exact for conditions that are independent at a given age; it is not the value at the mean
+        covariates. dependence: to see what would come of conditions that go together, from 0 to 1: half of
+        the people of each age have every condition so much more often, the other half so much less.
 
-        Unless `observed`, minority ethnicity leaves the zero part: unmet need is not counted as no need.
+        Raises FormulaError for a formula with terms that open files do not have: `hold` them, or predict
+        persons.
         """
-        effects = {term: (self.count[term], self.zero[term]) for term in gradients.conditions()}
-        if not observed:
-            effects[UNMET_NEED] = (effects[UNMET_NEED][0], 0.0)
-        return effects
+        return flow_use.expected_use(self, people, dependence=dependence)
 
-    def expected_use(self, people: People) -> ExpectedUse:
-        """Contacts per adult and year on every flow from area to practice, at mean supply.
+    def predict(
+        self,
+        rows: pd.DataFrame,
+        *,
+        supply: Supply = "mean",
+        utilisation: Utilisation = "as fitted",
+        unknown: Unknown = "refuse",
+    ) -> pd.Series:
+        """Expected contacts a year of each person (rows,), at most `cap`.
 
-        Deprivation and ages come from the area, conditions from the practice. The mean over people is exact
-        for conditions that are independent at a given age; it is not the value at the mean covariates.
+        rows: a column for each column of the terms: `age` in years, `imd_score` as published, flags 0 or 1.
+        supply: with "mean" this is need: supply is the formula's own mean and unmet need is at its reference,
+            so need does not move when only supply moves. With "observed" it is use.
+        utilisation: "held" puts in what age, sex and conditions make expected of the services used.
+        unknown: what a gap in a column of unmet need (ethnicity) is: refused, or of the reference group.
+
+        Raises FormulaError if a term has no column, somebody is of an age that the formula is not for, or a
+        word is unknown; InvalidValueError for gaps; UnknownCodeError for levels that were not there.
         """
-        return flow_use.expected_use(self, people)
-
-    def predict(self, rows: pd.DataFrame, *, supply: Supply = "mean") -> pd.Series:
-        """Expected contacts a year of each person (rows,).
-
-        rows: a column for each term but the interactions: `age` in years, `imd_score` as published, `female`
-        0 or 1. With supply "mean" this is need: supply is the formula's own mean and minority ethnicity is 0
-        in the zero part, so need does not move when only supply moves. With "observed" it is use.
-
-        Raises FormulaError if a term has no column, somebody is under 18, or `supply` is another word.
-        """
-        log_mean, log_odds = self.parts(rows, supply)
-        return pd.Series(counts.mean_contacts(log_mean, log_odds), index=rows.index, name="expected_use")
+        eta = self._predictors(rows, supply, utilisation, unknown)
+        mean = np.minimum(self._family.mean(eta), self.cap)
+        return pd.Series(mean, index=rows.index, name="expected_use")
 
     def share_with_contact(self, rows: pd.DataFrame) -> pd.Series:
-        """Chance of any contact in the year (rows,), (1 - pi)(1 - exp(-mu)), as observed."""
-        log_mean, log_odds = self.parts(rows, "observed")
-        chance = counts.share_with_contact(log_mean, log_odds)
+        """Chance of any contact in the year (rows,), (1 - pi)(1 - exp(-mu)) with a Poisson, as observed."""
+        eta = self._predictors(rows, "observed", "as fitted", "refuse")
+        chance = self._family.share_with_contact(eta)
         return pd.Series(chance, index=rows.index, name="share_with_contact")
 
-    def calibrate_on_rows(
-        self, rows: pd.DataFrame, *, any_contact: float, contacts: float, label: str
-    ) -> NeedFormula:
-        """The formula with both constants solved so that persons (rows,) show these means, as observed.
+    def parts(
+        self,
+        rows: pd.DataFrame,
+        supply: Supply,
+        utilisation: Utilisation = "as fitted",
+        unknown: Unknown = "refuse",
+    ) -> tuple[Floats, Floats]:
+        """Log mean of a user's contacts and linear predictor of the zero part (rows,), as `predict` says."""
+        for word, known in (
+            (supply, ("mean", "observed")),
+            (utilisation, ("as fitted", "held")),
+            (unknown, ("refuse", "reference")),
+        ):
+            if word not in known:
+                raise FormulaError(f"Unknown word {word!r}: choose {' or '.join(known)}.")
+        formula = self.at_need() if supply == "mean" else self
+        rows = self._prepared(rows, formula, utilisation, unknown)
+        wanted = predictors.atoms([*formula.count, *formula.zero])
+        value = predictors.of_rows(rows, wanted, self.levels, self.name)
+        value = {atom: self.standardise(atom, found) for atom, found in value.items()}
+        found = {
+            "zero": predictors.linear(formula.zero, value, (len(rows),)) + formula.constants[0],
+            "count": predictors.linear(formula.count, value, (len(rows),)) + formula.constants[1],
+        }
+        if self.steps is not None:
+            person = predictors.of_rows(rows, ["age", "female"], {}, self.name)
+            found["zero"] += self.steps.at("zero", person["age"], person["female"])
+            found["count"] += self.steps.at("count", person["age"], person["female"])
+        return found["count"], found["zero"]
 
-        Raises FormulaError if no constants do.
-        """
-        from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
+    def _prepared(
+        self, rows: pd.DataFrame, formula: NeedFormula, utilisation: Utilisation, unknown: Unknown
+    ) -> pd.DataFrame:
+        """The rows after the ages were checked, gaps of unmet need closed and services held, where asked."""
+        if "age" in rows:
+            first, last = self.ages
+            outside = int((~rows["age"].between(first, last)).sum())
+            if outside:
+                raise FormulaError(
+                    f"{outside:,} of {len(rows):,} people are under {first:g}"
+                    + (f" or over {last:g}" if np.isfinite(last) else "")
+                    + f"; {self.name} was made for the others. Leave them out."
+                )
+        if unknown == "reference":
+            rows = rows.fillna({name: self._reference(name) for name in self.unmet_need if name in rows})
+        if utilisation == "held":
+            used = predictors.columns([*formula.count, *formula.zero])
+            expected = {name: self._expected(rows, name) for name in self.utilisation if name in used}
+            rows = rows.assign(**expected)
+        return rows
 
-        log_mean, log_odds = self.with_constants(0.0, 0.0).parts(rows, "observed")
+    def _reference(self, column: str) -> object:
+        """The value that no term of a column is about."""
+        named = {*predictors.atoms(self.count), *predictors.atoms(self.zero)}
+        levels = self.levels.get(column, ())
+        return next((level for level in levels if f"{column}={level}" not in named), 0)
 
-        def level(zero: float) -> float:
-            return float(np.log(contacts / counts.mean_contacts(log_mean, log_odds + zero).mean()))
+    def _expected(self, rows: pd.DataFrame, service: str) -> Floats:
+        """What age, sex and conditions make expected of a service used (rows,)."""
+        terms = self.utilisation[service]
+        value = predictors.of_rows(rows, predictors.atoms(terms), self.levels, self.name)
+        standardised = {atom: self.standardise(atom, found) for atom, found in value.items()}
+        return predictors.linear(terms, standardised, (len(rows),))
 
-        def excess(zero: float) -> float:
-            chance = counts.share_with_contact(log_mean + level(zero), log_odds + zero)
-            return float(chance.mean() - any_contact)
+    @property
+    def _family(self) -> Family:
+        return FAMILIES[self.family]
 
-        if excess(-20.0) * excess(20.0) > 0:
-            raise FormulaError(
-                f"No constants of {self.name} give {any_contact:.2%} of these people a contact and "
-                f"{contacts:.3g} contacts each: a few people take up nearly all of them."
-            )
-        zero = float(brentq(excess, -20.0, 20.0, xtol=1e-12))
-        return self.with_constants(zero, level(zero), label)
-
-    def calibrate_on_people(
-        self, people: People, practices: pd.Index, *, any_contact: float, contacts: float, label: str
-    ) -> NeedFormula:
-        """The formula with both constants solved on the listed adults of some practices, as observed.
-
-        Raises UnknownCodeError if a practice has no patients here.
-        """
-        position = people.catchment.practices.get_indexer(practices)
-        if (position < 0).any():
-            unknown = practices[position < 0]
-            raise UnknownCodeError(
-                f"{len(unknown):,} of {len(practices):,} practices have no patients: {first_few(unknown)}."
-            )
-        zero, count = flow_use.solve_constants(
-            self, people, position, any_contact=any_contact, contacts=contacts
-        )
-        return self.with_constants(zero, count, label)
-
-    def parts(self, rows: pd.DataFrame, supply: Supply) -> tuple[Floats, Floats]:
-        """Log mean of a user's contacts and log odds of never using (rows,), held as `predict` says."""
-        if supply not in ("mean", "observed"):
-            raise FormulaError(f"Unknown supply {supply!r}: choose mean or observed.")
-        held = {self.supply} if supply == "mean" else set()
-        needed = [term for term in self.zero if term not in {*INTERACTIONS, *held}]
-        lacking = [term for term in needed if term not in rows]
-        if lacking:
-            raise FormulaError(
-                f"{len(lacking)} terms of {self.name} have no column: {first_few(lacking)}. "
-                "Add them, or hold them at a stated value."
-            )
-        value = {term: rows[term].to_numpy(np.float64) for term in needed}
-        children = int((value["age"] < ADULT).sum())
-        if children:
-            raise FormulaError(
-                f"{children:,} of {len(rows):,} people are under {ADULT}; {self.name} was fitted on adults. "
-                "Leave them out."
-            )
-        value |= {term: np.full(len(rows), self.supply_mean) for term in held}
-        value |= {term: self.standardise(term, value[term]) for term in self.centring}
-        value["age_x_female"] = value["age"] * self.crosses(value["female"])
-        value["age_x_imd"] = value["age"] * value["imd_score"]
-        unmet = {UNMET_NEED} if supply == "mean" else set()
-        log_mean, log_odds = (np.full(len(rows), constant) for constant in reversed(self.constants))
-        for term, effect in self.count.items():
-            log_mean += effect * value[term]
-        for term, effect in self.zero.items():
-            if term not in unmet:
-                log_odds += effect * value[term]
-        return log_mean, log_odds
+    def _predictors(
+        self, rows: pd.DataFrame, supply: Supply, utilisation: Utilisation, unknown: Unknown
+    ) -> Floats:
+        """(rows, parts of the family) linear predictors."""
+        log_mean, zero = self.parts(rows, supply, utilisation, unknown)
+        theta = np.full(len(rows), np.nan if self.log_theta is None else self.log_theta)
+        found = {"count": log_mean, "zero": zero, "log_theta": theta}
+        return np.column_stack([found[part] for part in self._family.parts])
 
     def __repr__(self) -> str:
-        return f"<NeedFormula {self.name}: {len(self.zero)} terms, adults, constants from {self.calibration}>"
+        of = f"{len({*self.count, *self.zero})} terms"
+        if self.steps is not None:
+            of += f", {len(self.steps.first_ages)} age bands"
+        first, last = self.ages
+        ages = "adults" if (first, last) == (ADULT, np.inf) else f"ages {first:g} to {last:g}"
+        return f"<NeedFormula {self.name}: {of}, {ages}, constants from {self.calibration}>"
 
 
-def _log_ratios(table: pd.DataFrame) -> dict[str, float]:
-    found = table[(table["term"] != "intercept") & table["ratio"].notna()]
-    return dict(zip(found["term"], np.log(found["ratio"]), strict=True))
+def _adult_bands(weights: Weights) -> tuple[tuple[int, ...], Floats]:
+    """First ages and weights (bands, 2; women then men) from 18 on; 0 where there is no weight."""
+    edges = [*weights.first_ages, *([] if weights.until is None else [weights.until])]
+    columns = ("female", "male") if weights.by_sex else ("persons", "persons")
+    values = np.column_stack([weights.weight[column] for column in columns])
+    if weights.until is not None:
+        values = np.vstack([values, [0.0, 0.0]])
+    if edges[0] > ADULT:
+        edges, values = [ADULT, *edges], np.vstack([[0.0, 0.0], values])
+    last_child = max(position for position, age in enumerate(edges) if age <= ADULT)
+    first, value = (ADULT, *edges[last_child + 1 :]), values[last_child:]
+    if not value.any():
+        raise FormulaError(f"{weights.name} has no weight for adults, so nobody would have need.")
+    return first, value
 
 
-def _notes_on(count: reference.Table, reading: str, interaction: Sex) -> tuple[Assumption, ...]:
-    return (
-        Assumption(
-            _READING_NOTES[reading],
-            count.evidence or "; ".join(count.notes),
-            "inference",
-            "Filipe et al. 2024, Table 3",
-        ),
-        Assumption(
-            "The constant of the zero part and the level of contacts are solved on Liverpool's open files",
-            "The paper prints neither",
-            "inference",
-            "liverpool-calibration",
-        ),
-        Assumption(
-            f"The age × sex term belongs to the {interaction}",
-            "The paper's methods say 1 = male, its tables say female; with the main effect a woman's and the "
-            "interaction a man's all of its text fits",
-            "inference",
-            "Filipe et al. 2024",
-        ),
-        Assumption(
-            "Supply is held at the paper's mean, minority ethnicity at 0 in the zero part",
-            "Need must not rise with supply, and use that is missing for want of access is not want of need",
-            "choice",
-            "Filipe et al. 2024",
-        ),
+def _note_on_ages(weights: Weights) -> Assumption:
+    return Assumption(
+        f"Need is by age weights alone ({weights.ages}); people under {ADULT} are not counted",
+        "A need index counts adults: whose weights begin earlier, or end, counts others as without need",
+        "choice",
+        weights.name,
     )
 
 
-__all__ = ["READINGS", "NeedFormula"]
+__all__ = ["READINGS", "AgeSteps", "NeedFormula"]

@@ -8,17 +8,18 @@ own ages.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from needsalloc import gradients
+from needsalloc import gradients, predictors
 from needsalloc.ages import ADULT, AGES, BANDS, Whose
+from needsalloc.errors import FormulaError, InvalidValueError, first_few
 from needsalloc.kernels import prevalence
 from needsalloc.people import People
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Ages = slice | NDArray[np.bool_]
 
 LOG_DAYS = float(np.log(365.0))
 ACCURACY = 1e-8
@@ -70,9 +72,15 @@ class ExpectedUse:
         return f"<ExpectedUse by {self.formula.name} on {flows:,} flows from area to practice>"
 
 
-def expected_use(formula: NeedFormula, people: People) -> ExpectedUse:
-    """Contacts a year of the adults on every flow, at mean supply and without unmet need."""
-    cells, ages = Cells(formula, people, observed=False), people.ages
+def expected_use(formula: NeedFormula, people: People, *, dependence: float = 0.0) -> ExpectedUse:
+    """Contacts a year of the adults on every flow, at mean supply and without unmet need.
+
+    dependence: 0 for conditions that are independent at an age; with 0.3, say, half of the people of each age
+        have every condition 30 % more often, the other half 30 % less.
+    """
+    if not 0 <= dependence <= 1:
+        raise InvalidValueError(f"The dependence is {dependence:g}; it must be from 0 (none) to 1.")
+    cells, ages = Cells(formula, people, observed=False, dependence=dependence), people.ages
     flows = ages.pattern
     adult_bands = BANDS >= ADULT
     ages_of_all = ages.by_practice(ages.people["resident"]).sum(axis=0)
@@ -94,50 +102,37 @@ def expected_use(formula: NeedFormula, people: People) -> ExpectedUse:
     return ExpectedUse(formula, people, contacts("registered"), contacts("resident"))
 
 
-def solve_constants(
-    formula: NeedFormula, people: People, practices: Ints, *, any_contact: float, contacts: float
-) -> tuple[float, float]:
-    """The constants of the zero and the count part at which the practices' adults show these means.
-
-    As observed: with minority ethnicity in the zero part. Contacts follow their level exactly, so one
-    constant is solved inside the other.
-    """
-    from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
-
-    cells = Cells(formula.with_constants(0.0, 0.0), people, observed=True)
-    weight = cells.weights(practices)
-    tilted, plain = cells.mixture(practices), cells.mixture(practices, tilted=False)
-
-    def contacts_at(zero: float) -> Floats:
-        chance = prevalence.users(tilted.spectrum, cells.log_odds + zero, cells.rule)
-        return chance * np.exp(cells.log_mean)[:, None, :] * tilted.multiplier[:, :, None]
-
-    def level(zero: float) -> float:
-        return float(np.log(contacts / (weight * contacts_at(zero)).sum()))
-
-    def excess(zero: float) -> float:
-        chance = prevalence.users(plain.spectrum, cells.log_odds + zero, cells.rule)
-        # Those who can have contacts have so many that their mean stands for each of them in e^{-mu}.
-        mean = contacts_at(zero) * np.exp(level(zero)) / chance
-        return float((weight * chance * -np.expm1(-mean)).sum() - any_contact)
-
-    zero = float(brentq(excess, -5.0, 15.0, xtol=1e-12))
-    return zero, level(zero)
-
-
 class Cells:
     """Use by practice, single year of age, sex and deprivation score.
 
-    Arrays are (ages, practices, columns); a column is a sex at one of the nodes of the score.
+    Arrays are (ages, practices, columns); a column is a sex at one of the nodes of the score. `observed`: as
+    it was, unmet need counted. `certain`: a condition that everybody has.
     """
 
-    def __init__(self, formula: NeedFormula, people: People, *, observed: bool) -> None:
+    def __init__(
+        self,
+        formula: NeedFormula,
+        people: People,
+        *,
+        observed: bool,
+        certain: str | None = None,
+        dependence: float = 0.0,
+    ) -> None:
         self.formula, self.people = formula, people
+        self.certain, self.dependence = certain, dependence
         self.age_years = gradients.mid_year(AGES[ADULT:])
         female = people.female_share[:, ADULT:]
         self.sex_share = np.stack([female, 1.0 - female], axis=-1)
         self.nodes, self.score_weights = _score_nodes(formula.standardise("imd_score", people.imd_score))
-        self.effects = formula.condition_effects(observed=observed)
+        held = formula.at_mean_supply() if observed else formula.at_need()
+        of_persons = [term for term in gradients.conditions() if term in {*held.count, *held.zero}]
+        self.effects = {term: (held.count.get(term, 0.0), held.zero.get(term, 0.0)) for term in of_persons}
+        count, zero = (
+            {term: value for term, value in part.items() if term not in self.effects}
+            for part in (held.count, held.zero)
+        )
+        self.alone = replace(held, count=count, zero=zero)
+        _check_terms(self.alone)
         self.own = [term for term in self.effects if term in people.prevalence]
         self.held = {
             term: gradients.reference_curve(term, self.age_years)
@@ -149,49 +144,65 @@ class Cells:
         # A practice whose patients all live outside England's areas is given everybody's ages.
         self.age_weight = np.where(total > 0, by_age, by_age.sum(axis=0))
         self.age_weight /= self.age_weight.sum(axis=1, keepdims=True)
-        reach = np.abs(self.log_odds).max() + sum(abs(zero) for _, zero in self.effects.values())
+        size = np.abs(self.log_odds).max() if formula.has_zero_part else 0.0
+        reach = size + sum(abs(zero) for _, zero in self.effects.values())
         self.rule = prevalence.quadrature(float(reach), ACCURACY)
 
     @cached_property
     def log_mean(self) -> Floats:
         """(ages, columns) log contacts of a user without any condition."""
-        return self._linear(self.formula.count, self.formula.constants[1])
+        return self._linear("count") + self.alone.constants[1]
 
     @cached_property
     def log_odds(self) -> Floats:
         """(ages, columns) log odds of never using, without any condition."""
-        return self._linear(self.formula.zero, self.formula.constants[0])
+        return self._linear("zero") + self.alone.constants[0]
 
-    def _linear(self, part: Mapping[str, float], constant: float) -> Floats:
-        age = self.formula.standardise("age", self.age_years)[:, None]
-        alone = np.full_like(age, constant)
-        alone += (
-            part["log_days_alive"] * LOG_DAYS + part.get(self.formula.supply, 0.0) * self.formula.supply_mean
-        )
+    def _linear(self, part: Literal["count", "zero"]) -> Floats:
+        """(ages, columns) the terms of a part that are no conditions."""
+        age, woman = self.age_years[:, None, None], np.array(_WOMAN)[None, :, None]
+        value: dict[str, Floats] = {
+            "age": self.formula.standardise("age", age),
+            "female": woman,
+            "female=1": woman,
+            "female=0": 1.0 - woman,
+            "imd_score": self.nodes[None, None, :],
+            "log_days_alive": np.array(LOG_DAYS),
+        }
         for term in gradients.counts():
-            alone = alone + part[term] * gradients.reference_curve(term, self.age_years)[:, None]
-        score = self.nodes[None, :]
-        both = alone + part["age"] * age + part["imd_score"] * score + part["age_x_imd"] * age * score
-        crossed = part["age_x_female"] * age
-        return np.concatenate(
-            [both + part["female"] * woman + crossed * self.formula.crosses(woman) for woman in _WOMAN],
-            axis=1,
-        )
+            value[term] = gradients.reference_curve(term, self.age_years)[:, None, None]
+        shape = len(self.age_years), SEXES, len(self.nodes)
+        found = predictors.linear(getattr(self.alone, part), value, shape)
+        if self.formula.steps is not None:
+            found += self.formula.steps.at(part, age, woman)
+        return found.reshape(shape[0], -1)
 
-    def mixture(self, practices: Ints, *, tilted: bool = True) -> prevalence.Mixture:
-        """The conditions of each practice and age: multiplier (ages, practices), spectrum (…, nodes)."""
+    def users(self, spectrum: prevalence.Complexes, zero: float = 0.0, ages: Ages = slice(None)) -> Floats:
+        """(ages, practices, columns) the mean of 1 - pi, `zero` added to the constant; of some ages."""
+        log_odds = self.log_odds[ages]
+        if not self.formula.has_zero_part:
+            return np.ones((*spectrum.shape[:2], log_odds.shape[1]))
+        return prevalence.users(spectrum, log_odds + zero, self.rule)
+
+    def mixture(self, practices: Ints, *, tilted: bool = True, lift: float = 0.0) -> prevalence.Mixture:
+        """The conditions of each practice and age: multiplier (ages, practices), spectrum (…, nodes).
+
+        lift: how much more often everybody has each of them, as a share; no more often than always.
+        """
         ages, n = len(self.age_years), len(practices)
-        everywhere = self._mix(self.held, ages, tilted)
-        here = self._mix(self.curves(practices), n * ages, tilted)
+        everywhere = self._mix(self.held, ages, tilted, lift)
+        here = self._mix(self.curves(practices), n * ages, tilted, lift)
         return prevalence.Mixture(
             everywhere.multiplier[:, None] * here.multiplier.reshape(n, ages).T,
             everywhere.spectrum[:, None, :] * here.spectrum.reshape(n, ages, -1).swapaxes(0, 1),
         )
 
-    def _mix(self, share: Mapping[str, Floats], cells: int, tilted: bool) -> prevalence.Mixture:
+    def _mix(self, share: Mapping[str, Floats], cells: int, tilted: bool, lift: float) -> prevalence.Mixture:
         columns = np.empty((cells, len(share)))
-        for j, values in enumerate(share.values()):
-            columns[:, j] = values.ravel()
+        for j, (term, values) in enumerate(share.items()):
+            # As much less often in one half of the people as more often in the other: the mean stays.
+            more = np.minimum(abs(lift), 1 / np.maximum(values, 1e-300) - 1) * np.sign(lift)
+            columns[:, j] = 1.0 if term == self.certain else (values * (1 + more)).ravel()
         count = np.array([self.effects[term][0] * tilted for term in share])
         zero = np.array([self.effects[term][1] for term in share])
         return prevalence.mix(columns, count, zero, self.rule)
@@ -206,12 +217,23 @@ class Cells:
             found[term] = expit(constant[:, None] + slope_z)
         return found
 
+    def prevalence_of(self, term: str, practices: Ints) -> Floats:
+        """(ages, practices) share of the people who have a condition."""
+        if term in self.held:
+            return np.repeat(self.held[term][:, None], len(practices), axis=1)
+        return self.curves(practices)[term].T
+
     def use_by_sex(self, practices: Ints) -> Floats:
         """Contacts per adult and year, women then men: (practices, ages, sexes, score nodes)."""
-        mixture = self.mixture(practices)
-        chance = prevalence.users(mixture.spectrum, self.log_odds, self.rule)
-        use = chance * np.exp(self.log_mean)[:, None, :] * mixture.multiplier[:, :, None]
+        lifts = (-self.dependence, self.dependence) if self.dependence else (0.0,)
+        halves = [self._use(self.mixture(practices, lift=lift)) for lift in lifts]
+        use = np.mean(halves, axis=0)
         return np.asarray(use.reshape(*use.shape[:2], SEXES, -1).swapaxes(0, 1))
+
+    def _use(self, mixture: prevalence.Mixture) -> Floats:
+        """(ages, practices, columns) contacts per adult and year."""
+        mean = np.exp(self.log_mean)[:, None, :] * mixture.multiplier[:, :, None]
+        return np.asarray(self.users(mixture.spectrum) * mean)
 
     def use_by_age(self, practices: Ints) -> Floats:
         """The same, both sexes together: (practices, ages, score nodes)."""
@@ -227,6 +249,23 @@ class Cells:
         return weight.reshape(len(self.age_years), len(practices), -1)
 
 
+def _check_terms(formula: NeedFormula) -> None:
+    """Refuse what cannot be told of the people of a flow."""
+    if formula.family.startswith("hurdle"):
+        raise FormulaError(
+            f"{formula.name} is a hurdle: its mean over people of unknown conditions is not known here. "
+            "Predict persons with it, or fit a zero-inflated one."
+        )
+    known = {"age", "female", "female=0", "female=1", "imd_score", "log_days_alive", *gradients.counts()}
+    terms = [*formula.count, *formula.zero]
+    strange = dict.fromkeys(term for term in terms if not known.issuperset(predictors.atoms([term])))
+    if strange:
+        raise FormulaError(
+            f"{len(strange):,} terms of {formula.name} are in no open file: {first_few(strange)}. Hold their "
+            "columns at a stated value (hold), or predict persons."
+        )
+
+
 def _score_nodes(score: Floats) -> tuple[Floats, Floats]:
     """Chebyshev nodes over the range of `score` (areas,), and the weights (areas, nodes) that interpolate."""
     centre = (score.max() + score.min()) / 2
@@ -237,4 +276,4 @@ def _score_nodes(score: Floats) -> tuple[Floats, Floats]:
     return centre + half * unit, weights
 
 
-__all__ = ["SEXES", "Cells", "Contacts", "ExpectedUse", "expected_use", "solve_constants"]
+__all__ = ["SEXES", "Cells", "Contacts", "ExpectedUse", "expected_use"]

@@ -48,26 +48,8 @@ def read_toml(path: str | Path) -> Written:
     Raises InputFileError if it is not there or no TOML, FormulaError for unknown, missing or mistyped keys.
     """
     path = Path(path)
-    try:
-        found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputFileError(f"{path.name} cannot be read: {error.strerror}. Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputFileError(f"{path.name} is not TOML: {error}. Mend that line.") from error
-    unknown = [key for key in found if key not in _KEYS]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], _KEYS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise FormulaError(
-            f"{path.name} has {len(unknown)} unknown keys: {first_few(unknown)}.{hint} Known are "
-            f"{', '.join(_KEYS)}. (A band of age belongs under [weights].)"
-        )
-    missing = [key for key in _NEEDED if not found.get(key)]
-    if missing:
-        raise FormulaError(
-            f"{path.name} lacks {', '.join(missing)}. A formula needs {', '.join(_NEEDED)}: weights without "
-            "a source cannot be judged."
-        )
+    found = open_toml(path)
+    check_keys(path.name, found, _KEYS, _NEEDED, "A band of age belongs under [weights].")
     wrong = [key for key in _TEXTS if not isinstance(found.get(key, ""), str)]
     wrong += [key for key in ("weights", "factors") if not isinstance(found.get(key, {}), dict)]
     if wrong:
@@ -77,6 +59,37 @@ def read_toml(path: str | Path) -> Written:
         )
     texts = {key: found.get(key, "") for key in _TEXTS}
     return Written(**texts, weights=found["weights"], factors=found.get("factors", {}))
+
+
+def open_toml(path: str | Path) -> dict[str, Any]:
+    """What a TOML file says; InputFileError if it is not there or no TOML."""
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputFileError(f"{path.name} cannot be read: {error.strerror}. Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputFileError(f"{path.name} is not TOML: {error}. Mend that line.") from error
+
+
+def check_keys(
+    name: str, found: Mapping[str, object], known: tuple[str, ...], needed: tuple[str, ...], advice: str
+) -> None:
+    """Refuse keys that are unknown or missing with FormulaError."""
+    unknown = [key for key in found if key not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise FormulaError(
+            f"{name} has {len(unknown)} unknown keys: {first_few(unknown)}.{hint} Known are "
+            f"{', '.join(known)}. ({advice})"
+        )
+    missing = [key for key in needed if not found.get(key)]
+    if missing:
+        raise FormulaError(
+            f"{name} lacks {', '.join(missing)}. A formula needs {', '.join(needed)}: figures without "
+            "a source cannot be judged."
+        )
 
 
 def parse_bands(name: str, weights: Mapping[str, object]) -> Bands:
@@ -109,7 +122,7 @@ def parse_bands(name: str, weights: Mapping[str, object]) -> Bands:
 
 def parse_factors(name: str, factors: Mapping[str, object]) -> dict[str, float]:
     """Factors as positive numbers; FormulaError for others."""
-    numbers = {key: _number(value) for key, value in factors.items()}
+    numbers = {key: number(value) for key, value in factors.items()}
     wrong = [key for key, value in numbers.items() if not value > 0]
     if wrong:
         raise FormulaError(
@@ -120,7 +133,7 @@ def parse_factors(name: str, factors: Mapping[str, object]) -> dict[str, float]:
 
 
 def _one(name: str, weights: Mapping[str, object]) -> Bands:
-    numbers = {band: _number(value) for band, value in weights.items()}
+    numbers = {band: number(value) for band, value in weights.items()}
     wrong = [band for band, value in numbers.items() if not value >= 0]
     if wrong:
         raise FormulaError(
@@ -155,7 +168,7 @@ def _ages(name: str, band: str) -> tuple[int, int]:
     raise FormulaError(f"{name}: {band!r} is no band of age. Write 0-4, 85+ or, for a single year, 18.")
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
     """A finite number, or NaN for whatever else was written."""
     # TOML's true is a number to Python, and no weight.
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -164,4 +177,13 @@ def _number(value: object) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-__all__ = ["Bands", "Written", "parse_bands", "parse_factors", "read_toml"]
+__all__ = [
+    "Bands",
+    "Written",
+    "check_keys",
+    "number",
+    "open_toml",
+    "parse_bands",
+    "parse_factors",
+    "read_toml",
+]
