@@ -78,13 +78,20 @@ _SIGNPOSTS = {
 
 
 def apportion(
-    weight: Floats, total: int, minimum: ArrayLike = 0, cap: ArrayLike = np.inf, *, rule: str = "webster"
+    weight: Floats,
+    total: int,
+    minimum: ArrayLike = 0,
+    cap: ArrayLike = np.inf,
+    *,
+    rule: str = "webster",
+    level: Floats | None = None,
 ) -> Steps:
     """Whole steps in proportion to `weight`, none below `minimum` or above `cap`, that sum to `total`.
 
     weight: (draws, teams) or (teams,), not negative, some of each draw positive; a team without weight has
     its minimum. minimum, cap: whole numbers, alone, (teams,) or (draws, teams); cap may be infinite. They
     must be such that `bounded.clash` finds nothing with `least_steps` as minimum. rule: one of RULES.
+    level: what `bounded` found for the same task, (draws,) or a number; where it is known it saves time.
 
     Ties go to the larger weight, then to the team that stands first. Raises ValueError where no steps meet
     the bounds and the total.
@@ -94,7 +101,11 @@ def apportion(
     steps, tied = np.empty(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.bool_)
     for part in blocks(rows.shape):
         given = rows[part], total, of_block(least, part), of_block(most, part)
-        found = _hamilton(*given) if rule == "hamilton" else _divisor(*given, _SIGNPOSTS[rule])
+        if rule == "hamilton":
+            found = _hamilton(*given)
+        else:
+            near = bounded(*given).level if level is None else np.atleast_1d(level)[part]
+            found = _divisor(*given, _SIGNPOSTS[rule], near)
         if (found.steps.sum(axis=1) != total).any():
             raise ValueError(_UNMET)
         steps[part], tied[part] = found.steps, found.tied
@@ -115,20 +126,22 @@ def off_quota(steps: Ints, quota: Floats) -> tuple[Flags, Flags]:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Draws to apportion: weight (rows, teams), the total, bounds (rows, teams) or alike, and the rule."""
+    """Draws to apportion: weight (rows, teams), total, bounds (rows, teams) or alike, rule, and the level (rows,)
+    of the shares inside these bounds."""
 
     weight: Floats
     total: int
     least: Floats
     most: Floats
     signposts: _Signposts
+    level: Floats
 
     def of(self, rows: Ints) -> _Task:
         """The same for some of the rows; itself for all of them."""
         if len(rows) == len(self.weight):
             return self
         least, most = (bound[rows] if len(bound) > 1 else bound for bound in (self.least, self.most))
-        return _Task(self.weight[rows], self.total, least, most, self.signposts)
+        return _Task(self.weight[rows], self.total, least, most, self.signposts, self.level[rows])
 
     def at(self, multiplier: Floats) -> Floats:
         """The steps (rows, teams) at a multiplier (rows,)."""
@@ -141,10 +154,12 @@ class _Task:
         return self.at(multiplier * (1.0 - _ROUNDING)), self.at(multiplier * (1.0 + _ROUNDING))
 
 
-def _divisor(weight: Floats, total: int, least: Floats, most: Floats, signposts: _Signposts) -> Steps:
+def _divisor(
+    weight: Floats, total: int, least: Floats, most: Floats, signposts: _Signposts, level: Floats
+) -> Steps:
     if signposts.first:
         least = np.maximum(least, np.minimum(np.where(weight > 0, signposts.first, 0), most))
-    task = _Task(weight, total, np.atleast_2d(least), np.atleast_2d(most), signposts)
+    task = _Task(weight, total, np.atleast_2d(least), np.atleast_2d(most), signposts, level)
     steps, above = task.around(_critical(task))
     left = (total - steps.sum(axis=1)).astype(np.int64)
     return _settled(steps, (above > steps) & (left > 0)[:, None], left, weight)
@@ -191,12 +206,12 @@ def _critical(task: _Task) -> Floats:
 
 def _start(task: _Task) -> Floats:
     """A multiplier (rows,) whose steps are likely to be some short of the total, but not many."""
-    shares = bounded(task.weight, task.total, task.least, task.most)
-    free = (shares.share > task.least) & (shares.share < task.most)
+    share = task.weight * task.level[:, None]
+    free = (share > task.least) & (share < task.most)
     number, weight = free.sum(axis=1), np.einsum("ij,ij->i", task.weight, free)
     margin = np.minimum(1.0 + np.sqrt(number), 0.5 * number)
     less = margin + task.signposts.above * number
-    return np.maximum(shares.level - np.divide(less, weight, out=np.zeros_like(less), where=weight > 0), 0.0)
+    return np.maximum(task.level - np.divide(less, weight, out=np.zeros_like(less), where=weight > 0), 0.0)
 
 
 def _claims(task: _Task, steps: Floats, missing: Floats) -> tuple[Floats, Floats]:
