@@ -18,6 +18,7 @@ from needsalloc.errors import FormulaError, InvalidValueError
 from needsalloc.fit import Fit
 from needsalloc.inference import FEW, cluster_labels
 from needsalloc.kernels import resampling
+from needsalloc.kernels.threads import one_blas_thread
 
 Method = Literal["one-step", "refit"]
 
@@ -92,8 +93,6 @@ def bootstrap_clusters(
     without its counts by cell; InvalidValueError for missing labels, a single cluster and fewer than two
     replicates.
     """
-    from threadpoolctl import threadpool_limits
-
     if method not in get_args(Method):
         raise FormulaError(f"Unknown method {method!r}: choose {', '.join(get_args(Method))}.")
     if replicates < 2:
@@ -105,7 +104,7 @@ def bootstrap_clusters(
         )
     labels, names = cluster_labels(cells.cluster, len(cells))
     times = resampling.multiplicities(len(names), replicates, np.random.default_rng(seed))
-    with threadpool_limits(1, "blas"):  # parts of the cells have a thread each
+    with one_blas_thread():
         found = resampling.resample(
             fit.problem(cells),
             fit.coefficients.to_numpy(np.float64),

@@ -28,6 +28,7 @@ from needsalloc.kernels import newton, starts
 from needsalloc.kernels.designs import Block, Design, smallest
 from needsalloc.kernels.families import COUNT
 from needsalloc.kernels.newton import Part, Problem
+from needsalloc.kernels.threads import one_blas_thread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -81,8 +82,6 @@ def team_effects(fit: Fit, cells: Cells, *, team: str) -> TeamEffects:
     Raises FormulaError if the fit has no term of the role supply, if a team has no contacts and so no effect,
     and if other predictors have one value for each team; MissingColumnError if the cells lack the team.
     """
-    from threadpoolctl import threadpool_limits
-
     supply = tuple(name for name, role in fit.roles.items() if role == "supply" and name in fit.means)
     if not supply:
         raise FormulaError(
@@ -93,11 +92,10 @@ def team_effects(fit: Fit, cells: Cells, *, team: str) -> TeamEffects:
     problem = fit.problem(cells)
     alike = _without_exposure(problem, cells)
     people = problem.stats.zeros + problem.stats.positives
-    with threadpool_limits(1, "blas"):  # parts of the cells have a thread each
+    with one_blas_thread():
         again, named = _with_teams(fit, problem, supply, labels, team, names)
         estimable.check_terms(again, named)
-        start = starts.find(again)
-        optimum = start.optimum or newton.maximise(again, start.coefficients)
+        optimum, _ = starts.climb(again)
         if optimum.running.any():
             raise FormulaError(
                 "With an effect for each team some coefficients have no estimate, for their likelihood rises "
