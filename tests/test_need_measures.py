@@ -1,4 +1,4 @@
-"""Need measures side by side on the synthetic England, against their own rooms or plain sums of the inputs."""
+"""Need measures side by side on the synthetic England, against their own rooms or plain sums of inputs."""
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from test_formulas import user_counts
 
 OURS = "district-nursing/liverpool-2024-realigned"
 PRINTED = "district-nursing/liverpool-2024-as-printed"
+BY_AGE = "district-nursing/liverpool-2024-age-calibrated"
 WORKLOAD = "general-practice/england-2007"
 CARE_NEED = "care-need-index/sweden"
 STEEL = "health-visiting/norfolk-2001"
@@ -47,7 +48,7 @@ def catchment(england) -> na.Catchment:
 def inputs(england, catchment) -> dict[str, object]:
     files = {name: getattr(england, name) for name in ("population", "deprivation", "lists", "conditions")}
     people = na.build_people(catchment, **files)
-    uses = [na.NeedFormula.published(name).expected_use(people) for name in (OURS, PRINTED)]
+    uses = [na.NeedFormula.published(name).expected_use(people) for name in (OURS, PRINTED, BY_AGE)]
     return {
         "uses": uses,
         "weighted_populations": [weighted_populations(england)],
@@ -62,7 +63,7 @@ def by_team(catchment, inputs) -> MeasureComparison:
 
 def test_everything_is_there(by_team):
     assert by_team.measures["computed"].all()
-    assert len(by_team.measures) == 2 + len(COMPONENTS) + 3
+    assert len(by_team.measures) == 3 + len(COMPONENTS) + 3
     assert by_team.measures.at[COMMUNITY, "bases"] == "england, icb"
     # The lists are not those of England, so that only the file of all practices has it as a base.
     assert set(by_team.england) == {f"{c.replace('_', '-')}/nhs-england-2031-32" for c in COMPONENTS}
@@ -72,7 +73,7 @@ def test_everything_is_there(by_team):
     assert f"{column_of(OURS)}_index_icb" in by_team.table
     assert "district_nursing_liverpool_2024_realigned_index_icb" in by_team.table
     assert by_team.table.index.equals(by_team.rows.index)
-    assert "14 measures" in repr(by_team)
+    assert "15 measures" in repr(by_team)
     assert "registered adults" in by_team._repr_html_()
     assert any("Y99999" in note.what or "1 practices" in note.what for note in by_team.notes)
 
@@ -186,6 +187,7 @@ def test_what_is_not_there_has_a_row_that_says_so(catchment, england, inputs):
     lacks = nothing.measures["lacks"]
     assert "build_people" in lacks[OURS]
     assert "build_people" in lacks[PRINTED]
+    assert "build_people" in lacks[BY_AGE]
     assert "read_weighted_populations" in lacks["place-tool/nhs-england"]
     assert "lacks population" in lacks[WORKLOAD]
     assert "lacks care_need_counts" in lacks[CARE_NEED]
@@ -197,7 +199,7 @@ def test_what_is_not_there_has_a_row_that_says_so(catchment, england, inputs):
     assert "lacking: deaths_under_65" in found.measures.at[STEEL, "lacks"]
     assert found.measures.at[WORKLOAD, "computed"]
     assert f"{column_of(CARE_NEED)}_index_icb" not in found.table
-    assert "4 could not be computed" in repr(found)
+    assert "5 could not be computed" in repr(found)
 
 
 def test_what_makes_no_sense_is_refused(catchment, england, inputs):
@@ -210,7 +212,7 @@ def test_what_makes_no_sense_is_refused(catchment, england, inputs):
     icb_of = england.membership.set_index("practice")["icb"]
     with pytest.raises(errors.InvalidValueError, match="groups with teams alone"):
         compare_measures(catchment, unit="area", groups=icb_of)
-    with pytest.raises(errors.InvalidValueError, match="2 measures are given twice"):
+    with pytest.raises(errors.InvalidValueError, match="3 measures are given twice"):
         compare_measures(catchment, uses=[*inputs["uses"], *inputs["uses"]])
     unnamed = [weighted_populations(england, None), weighted_populations(england, None)]
     with pytest.raises(errors.InvalidValueError, match="Name editions"):

@@ -107,16 +107,16 @@ def test_held_utilisation_is_the_formula_at_the_cohort_s_mean():
 
 def test_readings_are_all_there_and_the_default_is_first():
     ways = every_reading()
-    assert len(ways) == 8
+    assert len(ways) == 12
     first = next(iter(ways.values()))
     assert first.name == na.NeedFormula.published(LIVERPOOL).name
-    assert {way[0] for way in ways} == {"realigned", "as-printed"}
+    assert {way[0] for way in ways} == {"realigned", "as-printed", "age-calibrated"}
     assert {way[1] for way in ways} == {"age x man", "age x woman"}
 
 
 def test_each_way_is_the_index_of_its_own(people):
     found = need_range(people, base="icb")
-    assert found.indices.shape[1] == 8 * 5
+    assert found.indices.shape[1] == 12 * 5
     assert found.indices.columns.names == ["reading", "interaction", "utilisation", "people"]
     home = people.catchment
     formula = na.NeedFormula.published(f"{LIVERPOOL}-as-printed", interaction="woman")
@@ -150,7 +150,7 @@ def test_groups_of_areas_answer_for_residents(england, people):
     halves = pd.Series(np.where(np.arange(40) % 2, "odd", "even"), people.catchment.areas)
     found = need_range(people, catchments=[people.catchment.regroup(halves)], base="icb")
     assert set(found.table.index) == {"odd", "even"}
-    assert found.indices.shape[1] == 8
+    assert found.indices.shape[1] == 12
 
 
 def test_what_is_no_range_is_refused(people):

@@ -17,6 +17,7 @@ from needsalloc.sources.weighted_populations import COMPONENTS
 
 OURS = "district-nursing/liverpool-2024-realigned"
 PRINTED = "district-nursing/liverpool-2024-as-printed"
+BY_AGE = "district-nursing/liverpool-2024-age-calibrated"
 WORKLOAD = "general-practice/england-2007"
 COMMUNITY = "community/nhs-england-2024-25"
 PLACE_TOOL = {
@@ -83,7 +84,7 @@ def read_place(folder: Path, names: dict[str, str], population: pd.DataFrame, li
         lists=lists,
         conditions=na.read_conditions(folder / names["conditions"]),
     )
-    uses = [na.NeedFormula.published(name).expected_use(people) for name in (OURS, PRINTED)]
+    uses = [na.NeedFormula.published(name).expected_use(people) for name in (OURS, PRINTED, BY_AGE)]
     return Place(catchment, registrations, members, deprivation, uses)
 
 
@@ -165,7 +166,7 @@ def test_areas_of_another_census_are_named_as_lacking(staffordshire: Place, shar
 def test_england_in_one_table(by_pcn: MeasureComparison, by_area: MeasureComparison) -> None:
     for found, rows in ((by_pcn, 1_273), (by_area, 32_844)):
         computed = found.measures[found.measures["computed"]]
-        assert len(computed) == 2 + 3 * len(COMPONENTS) + 1
+        assert len(computed) == 3 + 3 * len(COMPONENTS) + 1
         assert list(found.measures.index[~found.measures["computed"]]) == [
             "care-need-index/sweden",
             "health-visiting/norfolk-2001",
@@ -175,7 +176,7 @@ def test_england_in_one_table(by_pcn: MeasureComparison, by_area: MeasureCompari
     # Over England the mean is 1: exactly for what is made on areas and flows, and to the practices without
     # patients in these flows for the place tool (1 % of people).
     mean = (by_area.england * by_area.people).sum() / by_area.people.sum()
-    np.testing.assert_allclose(mean[[OURS, PRINTED, WORKLOAD]], 1, rtol=1e-12)
+    np.testing.assert_allclose(mean[[OURS, PRINTED, BY_AGE, WORKLOAD]], 1, rtol=1e-12)
     np.testing.assert_allclose(mean, 1, atol=0.005)
 
 
@@ -217,7 +218,7 @@ def test_gradients_by_fifth_of_areas(england: Place, by_area: MeasureComparison)
     assert crude[OURS] < 0.9 < 1.1 < equal[OURS]
     assert crude[PRINTED] < 1.05 < 1.4 < equal[PRINTED]
     assert 1 < crude[WORKLOAD] < equal[WORKLOAD]
-    assert len(equal) == 3
+    assert len(equal) == 4
     # By plain sums over the file's deciles.
     poor = by_area.rows.index.isin(england.deprivation.index[england.deprivation["deprivation_decile"] <= 2])
     people, index = by_area.people.loc[poor, OURS], by_area.england.loc[poor, OURS]

@@ -19,7 +19,8 @@ from needsalloc.errors import NeedsallocError, UnknownCodeError
 from needsalloc.formulas import PRESETS, Measured, Preset, with_equal_ages
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.measures import NO_PATIENTS_HERE, RelativeNeed, relative_need, relative_need_by_area
-from needsalloc.need import READINGS, NeedFormula
+from needsalloc.need import NeedFormula
+from needsalloc.published import NAMES
 from needsalloc.sources.weighted_populations import COMPONENTS
 from needsalloc.use import ExpectedUse
 
@@ -102,7 +103,7 @@ class Found:
 
 
 def district_nursing(uses: Sequence[ExpectedUse], rows: Rows) -> Iterator[Found]:
-    """The need index of each use on the rows, and the published readings that are not among them."""
+    """The need index of each use on the rows, and the published ones that are not among them."""
     for use in uses:
         who = use.people
         base: BaseName = "england" if who.catchment.is_national else "icb"
@@ -111,7 +112,7 @@ def district_nursing(uses: Sequence[ExpectedUse], rows: Rows) -> Iterator[Found]
         )
         yield _of_use(need, base, rows)
     given = {use.formula.name for use in uses}
-    published = {formula.name: formula for formula in map(NeedFormula.published, READINGS)}
+    published = {formula.name: formula for formula in map(NeedFormula.published, NAMES)}
     for formula in published.values():
         if formula.name not in given:
             yield Found(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,14 @@ from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.index import BaseName, need_index
-from needsalloc.need import READINGS, NeedFormula
+from needsalloc.need import NeedFormula
 from needsalloc.people import People
+from needsalloc.published import NAMES, Sex
 
 FIFTHS = 5
 ABOVE, BELOW, BOTH = "above 1", "below 1", "on both sides"
 BY_AGE, FLAT = "by age", "held at its mean"
-_SEXES: tuple[Literal["man", "woman"], ...] = ("man", "woman")
+_SEXES: tuple[Sex, ...] = ("man", "woman")
 _PEOPLE: tuple[Whose, ...] = ("registered", "resident")
 _METHODS = ("first_past_the_post", "threshold", "cumulative")
 
@@ -122,7 +122,7 @@ def need_range(
 ) -> IndexRange:
     """The range of each team's need index over what print and data leave open, over one base.
 
-    - `reading` of the paper's count table, realigned or as printed;
+    - `reading` of the paper's count table, realigned, as printed, or realigned and calibrated by age;
     - `interaction`, the sex that the age x sex term belongs to;
     - `utilisation`: visits and admissions at the paper's mean for each age, as the formula was fitted, or at
       its mean whatever the age (use of services is itself rationed);
@@ -164,7 +164,7 @@ def need_range(
 
 def every_reading() -> dict[tuple[str, str, str], NeedFormula]:
     """The district-nursing formula by (reading, interaction, utilisation), the default first."""
-    readings = dict.fromkeys(NeedFormula.published(name).name for name in READINGS)
+    readings = dict.fromkeys(NeedFormula.published(name).name for name in NAMES)
     found = {}
     for name, sex in itertools.product(readings, _SEXES):
         formula = NeedFormula.published(name, interaction=sex)
