@@ -12,36 +12,25 @@ The engine that holds the rows does the grouping; only cells come back.
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc.errors import (
-    InputFileError,
-    InvalidValueError,
-    MissingColumnError,
-    OutputError,
-    first_few,
-)
+from needsalloc.engines import Columns, frame_of, kind_of, log_factorial, number, schema_of, summed
+from needsalloc.errors import InvalidValueError, MissingColumnError, OutputError, first_few
 
 if TYPE_CHECKING:
     import narwhals as nw
-    import pyarrow as pa
 
 Floats = NDArray[np.float64]
 
 POOR_COMPRESSION = 5.0
 _STATISTICS = ("people", "positives", "total", "total_squares", "log_factorials")
-# Stirling's series in 1/z, z^-3, ...: from z = 10 on its error is below 1e-15.
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360_360)
-_SHIFT = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -154,7 +143,7 @@ def collapse(
     [3.0, 2.0]
     """
     design = _Design(tuple(dict.fromkeys(columns)), count, weight, exposure, cluster, dict(bands or {}))
-    frame = _frame(rows)
+    frame = frame_of(rows)
     kinds = _kinds(frame, design)
     found = _refuse(frame, design, kinds, whole_counts=keep_counts)
     table = _grouped(frame, design, kinds, keep_counts=keep_counts)
@@ -168,21 +157,6 @@ def collapse(
             stacklevel=2,
         )
     return cells
-
-
-def people_by(rows: Any, columns: Sequence[str]) -> pd.DataFrame:
-    """How many persons (rows of any engine, as for `collapse`) have each distinct set of values.
-
-    Returns the columns as text, missing ones as None, and `people`. Raises MissingColumnError.
-    """
-    import narwhals as nw
-
-    frame = _frame(rows)
-    _refuse_lacking(columns, frame.collect_schema())
-    keys = {f"key_{i}": nw.col(name).cast(nw.String) for i, name in enumerate(columns)}
-    table = _summed(frame, keys, {"people": nw.lit(1.0)})
-    named = dict(zip([*keys, "people"], [*columns, "people"], strict=True))
-    return pd.DataFrame({name: table[key].to_pandas() for key, name in named.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,41 +197,11 @@ class _Design:
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
-def _frame(rows: Any) -> nw.LazyFrame[Any]:
-    import narwhals as nw
-
-    if isinstance(rows, (str, Path)):
-        rows = _parquet(Path(rows))
-    try:
-        return nw.from_native(rows).lazy()
-    except TypeError as fault:
-        raise InvalidValueError(
-            f"Rows are a {type(rows).__name__}: give a pandas or Polars frame, a PyArrow table, a DuckDB "
-            "relation, an ibis table, a PySpark DataFrame or the path of Parquet files."
-        ) from fault
-
-
-def _parquet(path: Path) -> Any:
-    files = path / "**" / "*.parquet" if path.is_dir() else path
-    try:
-        import duckdb
-    except ImportError as fault:
-        raise InvalidValueError(
-            f"{path} is read by DuckDB, which is not installed. Install needsalloc[engines], or give a frame "
-            "such as polars.scan_parquet(path)."
-        ) from fault
-    try:
-        return duckdb.read_parquet(str(files))
-    except duckdb.Error as fault:
-        raise InputFileError(f"{path} is no Parquet file or folder of them: {fault}") from fault
-
-
 def _kinds(frame: nw.LazyFrame[Any], design: _Design) -> dict[str, str]:
     """Of each column used: "whole", "float", "flag" or "text"."""
-    schema = frame.collect_schema()
     used = dict.fromkeys([*design.keys, design.count, *([design.weight] if design.weight else [])])
-    _refuse_lacking(used, schema)
-    kinds = {name: _kind(schema[name]) for name in used}
+    schema = schema_of(frame, list(used))
+    kinds = {name: kind_of(schema[name]) for name in schema}
     if odd := [f"{name} ({schema[name]})" for name, kind in kinds.items() if kind == "other"]:
         raise InvalidValueError(
             f"{len(odd):,} columns are neither numbers, flags nor text: {first_few(odd)}. Turn them "
@@ -266,27 +210,6 @@ def _kinds(frame: nw.LazyFrame[Any], design: _Design) -> dict[str, str]:
     if text := [name for name in design.numbers if kinds[name] == "text"]:
         raise InvalidValueError(f"{len(text):,} columns are text and must be numbers: {first_few(text)}.")
     return kinds
-
-
-def _refuse_lacking(columns: Iterable[str], schema: Iterable[str]) -> None:
-    known = list(schema)
-    if lacking := [name for name in columns if name not in known]:
-        raise MissingColumnError(
-            f"{len(lacking):,} columns are not in the rows: {first_few(lacking)}. They have "
-            f"{first_few(known, 30)}."
-        )
-
-
-def _kind(dtype: nw.dtypes.DType) -> str:
-    import narwhals as nw
-
-    if dtype.is_integer():
-        return "whole"
-    if dtype.is_numeric():  # floats and decimals
-        return "float"
-    if dtype == nw.Boolean:
-        return "flag"
-    return "text" if dtype in (nw.String, nw.Categorical, nw.Enum) else "other"
 
 
 def _refuse(
@@ -304,12 +227,12 @@ def _refuse(
         if kind == "float":
             faults[f"{name} is infinite"] = ~value.is_finite() & ~value.is_nan()
     for name, edges in design.bands.items():
-        faults[f"{name} is below its first band ({edges[0]:g})"] = _number(name) < float(edges[0])
-    faults[f"{design.count} is negative"] = _number(design.count) < 0
+        faults[f"{name} is below its first band ({edges[0]:g})"] = number(name) < float(edges[0])
+    faults[f"{design.count} is negative"] = number(design.count) < 0
     for above in (design.weight, design.exposure):
         if above is not None:
-            faults[f"{above} is not above 0"] = _number(above) <= 0
-    fractional = _number(design.count) % 1 != 0
+            faults[f"{above} is not above 0"] = number(above) <= 0
+    fractional = number(design.count) % 1 != 0
     sums = {f"fault_{i}": fault for i, fault in enumerate([*faults.values(), fractional])}
     counted = frame.select(
         nw.len().alias("rows"), *(fault.cast(nw.Int64).sum().alias(name) for name, fault in sums.items())
@@ -330,7 +253,7 @@ def _refuse(
 
 def _grouped(
     frame: nw.LazyFrame[Any], design: _Design, kinds: dict[str, str], *, keep_counts: bool
-) -> pa.Table:
+) -> Columns:
     """The cells as the engine sums them, sorted by key; a row for each count within a cell if they are kept.
 
     Columns have names of ours, since an engine may stumble over a user's (a dot, capitals).
@@ -339,70 +262,45 @@ def _grouped(
 
     keys = {f"key_{i}": _key(name, kinds[name], design.bands.get(name)) for i, name in enumerate(design.keys)}
     if keep_counts:
-        keys["y"] = _number(design.count)
+        keys["y"] = number(design.count)
     keys = keys or {"key": nw.lit(0)}  # a mean alone has one cell
-    y, weight = _number(design.count), _weight(design)
+    y, weight = number(design.count), _weight(design)
     sums = {
         "people": weight,
         "positives": nw.when(y > 0).then(weight).otherwise(0.0),
         "total": weight * y,
         "total_squares": weight * y * y,
-        "log_factorials": weight * _log_factorial(y),
+        "log_factorials": weight * log_factorial(y),
     }
-    sums |= {f"sum_{name}": weight * _number(name) for name in design.bands}
-    return _summed(frame, keys, sums)
+    sums |= {f"sum_{name}": weight * number(name) for name in design.bands}
+    return summed(frame, keys, sums)
 
 
 def _histogram(frame: nw.LazyFrame[Any], design: _Design) -> pd.DataFrame:
     """All people by count."""
-    people = _summed(frame, {"y": _number(design.count)}, {"people": _weight(design)})
-    return pd.DataFrame({name: people[name].to_numpy() for name in ("y", "people")})
-
-
-def _summed(frame: nw.LazyFrame[Any], keys: dict[str, nw.Expr], sums: dict[str, nw.Expr]) -> pa.Table:
-    """The sums by key, sorted by it."""
-    import narwhals as nw
-
-    by_key = frame.select(**keys, **sums).group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
-    return by_key.sort(*keys).collect("pyarrow").to_native()
+    people = summed(frame, {"y": number(design.count)}, {"people": _weight(design)})
+    return pd.DataFrame(people)
 
 
 def _weight(design: _Design) -> nw.Expr:
     import narwhals as nw
 
-    return nw.lit(1.0) if design.weight is None else _number(design.weight)
-
-
-def _number(name: str) -> nw.Expr:
-    import narwhals as nw
-
-    return nw.col(name).cast(nw.Float64)
+    return nw.lit(1.0) if design.weight is None else number(design.weight)
 
 
 def _key(name: str, kind: str, edges: Sequence[float] | None) -> nw.Expr:
     import narwhals as nw
 
     if edges is not None:
-        value = _number(name)
+        value = number(name)
         return sum(((value >= float(edge)).cast(nw.Int64) for edge in edges[1:]), start=nw.lit(0))
     if kind == "float":
-        return _number(name) + 0.0  # -0.0 and 0.0 are one value, though not to every engine
+        return number(name) + 0.0  # -0.0 and 0.0 are one value, though not to every engine
     return nw.col(name).cast(nw.String if kind == "text" else nw.Int64) if kind != "whole" else nw.col(name)
 
 
-def _log_factorial(y: nw.Expr) -> nw.Expr:
-    """log Gamma(y + 1) for y >= 0 by what every engine can do: Stirling's series at y + 8, stepped back."""
-    import narwhals as nw
-
-    z = y + float(1 + _SHIFT)
-    series = sum((c / z ** (2 * k + 1) for k, c in enumerate(_STIRLING)), start=nw.lit(0.0))
-    steps = math.prod((y + float(k) for k in range(1, 1 + _SHIFT)), start=nw.lit(1.0))
-    value = (z - 0.5) * z.log() - z + 0.5 * math.log(2 * math.pi) + series - steps.log()
-    return nw.when((y == 0) | (y == 1)).then(0.0).otherwise(value)
-
-
 def _cells(
-    table: pa.Table,
+    table: Columns,
     design: _Design,
     histogram: pd.DataFrame | None,
     *,
@@ -410,15 +308,12 @@ def _cells(
     rows: int,
     fractional: int,
 ) -> Cells:
-    keys = {name: _values(table[f"key_{i}"]) for i, name in enumerate(design.keys)}
-    names = [*_STATISTICS, *(f"sum_{name}" for name in design.bands)]
-    sums = {name: table[name].to_numpy().astype(np.float64, copy=False) for name in names}
+    keys: Columns = {name: table.pop(f"key_{i}") for i, name in enumerate(design.keys)}
+    sums = {name: table.pop(name) for name in (*_STATISTICS, *(f"sum_{name}" for name in design.bands))}
     counts = None
     if keep_counts:
-        first = _first_of_each(keys.values(), table.num_rows)
-        counts = pd.DataFrame(
-            {"cell": np.cumsum(first) - 1, "y": table["y"].to_numpy(), "people": sums["people"]}
-        )
+        first = _first_of_each(keys.values(), len(sums["people"]))
+        counts = pd.DataFrame({"cell": np.cumsum(first) - 1, "y": table["y"], "people": sums["people"]})
         start = np.flatnonzero(first)
         sums = {name: np.add.reduceat(values, start) for name, values in sums.items()}
         keys = {name: values[start] for name, values in keys.items()}
@@ -441,25 +336,6 @@ def _cells(
     )
 
 
-def _values(column: pa.ChunkedArray) -> Any:
-    """A key in the least memory: whole numbers in as few bytes as they need, text in codes."""
-    import pyarrow as pa
-
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-        labels = pd.Index(coded.dictionary.to_pylist())
-        order = np.argsort(labels.to_numpy(object))
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        return pd.Categorical.from_codes(rank[coded.indices.to_numpy()], labels[order])
-    values = column.to_numpy()
-    if pa.types.is_floating(column.type):
-        return values.astype(np.float64, copy=False)
-    ends = (int(values.min()), int(values.max()))
-    least = np.result_type(*(np.min_scalar_type(-1 - abs(end)) for end in ends))
-    return values.astype(least, copy=False)
-
-
 def _first_of_each(keys: Any, length: int) -> NDArray[np.bool_]:
     """(rows,) whether a row of sorted keys differs from the one before."""
     first = np.zeros(length, np.bool_)
@@ -476,4 +352,4 @@ def _band_means(band: NDArray[np.int64], people: Floats, total: Floats) -> Float
     return np.asarray(mean[band])
 
 
-__all__ = ["Cells", "collapse", "people_by"]
+__all__ = ["Cells", "collapse"]

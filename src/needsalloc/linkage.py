@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from needsalloc.alignment import numbers
-from needsalloc.collapse import people_by
 from needsalloc.display import sentence_and_table
+from needsalloc.engines import people_by
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.quality import ratio
 
