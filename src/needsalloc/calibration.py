@@ -151,8 +151,9 @@ def use_rates(formula: NeedFormula, people: People, practices: pd.Index) -> pd.D
         having = known.weight * known.cells.prevalence_of(term, known.practices)[:, :, None]
         found[term] = _share(having, known.given(term).any_contact(0.0, 0.0))
     table = pd.DataFrame(found, index=["adults", "found"]).T.rename_axis("group")
-    printed = reference.read("filipe-2024-use-rates").frame.set_index("group")["relative_to_city"]
-    table = table.assign(printed=printed, found=table["found"] / overall, adults=table["adults"] * adults)
+    rates = reference.read("filipe-2024-use-rates").frame.set_index("group")
+    printed = rates["users"] / rates["people"]
+    table = table.assign(printed=printed / printed["all"], found=table["found"] / overall, adults=table["adults"] * adults)
     table["miss"] = table["found"] / table["printed"] - 1
     return table[["printed", "found", "miss", "adults"]]
 
