@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 # Smallest eigenvalue of the columns' cosines that rounding does not explain.
 SINGULAR = 1e-11
 # From here on a note is due: the totals off by so much, a spread so far above the family's, a share of never
-# users that nobody would notice, and so much of theta's information shared with the zero part.
-OFF, SPREAD, FEW_NEVER, FLAT_RIDGE = 0.01, 1.5, 1e-3, 0.95
+# users that nobody would notice, and a standard error with which log theta says little.
+OFF, SPREAD, FEW_NEVER, VAGUE = 0.01, 1.5, 1e-3, 0.5
 
 
 def check_outcome(stats: Stats, family: Family, count: str) -> None:
@@ -87,10 +87,10 @@ def _separating(problem: Problem, labels: Mapping[str, Sequence[str]]) -> list[s
             for side, (none, some, contacts) in enumerate(zip(zeros, positives, total, strict=True)):
                 fault = _fault(problem.family, part, none, some, contacts)
                 if fault:
-                    people = "with" if side else "without"
+                    people = f"the {none + some:,.0f} people {'with' if side else 'without'}"
                     found.append(
-                        f"{part} part: {fault.format(f'the {none + some:,.0f} people {people}')} "
-                        f"{labels[part][column]!r}. Leave it out of this part, or join it with another group."
+                        f"{part} part: {fault.format(f'{people} {labels[part][column]!r}')}. Leave it out of "
+                        "this part, or join it with another group."
                     )
     return found
 
@@ -228,24 +228,19 @@ def _boundaries(family: Family, optimum: Optimum, labels: NDArray[np.str_], neve
 
 
 def _ridge(problem: Problem, optimum: Optimum) -> list[str]:
-    """Whether theta and the zero part explain the same zeros."""
-    if problem.family.zeros != "inflated" or not problem.family.dispersed:
-        return []
+    """Whether theta and the zero part explain the same zeros, so that neither is known."""
     rest = ~optimum.running
-    rest[problem.slices[COUNT]] = False
-    if not rest[-1]:
+    if problem.family.zeros != "inflated" or not problem.family.dispersed or not rest[-1]:
         return []
-    both = optimum.information[np.ix_(rest, rest)]
-    if np.linalg.eigvalsh(both)[0] <= 0:
-        shared = 1.0
-    else:
-        shared = 1.0 - 1.0 / (both[-1, -1] * np.linalg.inv(both)[-1, -1])
-    if shared < FLAT_RIDGE:
+    information = optimum.information[np.ix_(rest, rest)]
+    variance = float(np.linalg.pinv(information, hermitian=True)[-1, -1])
+    shared = 1.0 - 1.0 / (variance * information[-1, -1])
+    if variance**0.5 < VAGUE or shared < 0.5:
         return []
     return [
-        f"The likelihood is flat along a ridge between theta and the zero part: they share {shared:.0%} of "
-        "what is known of theta, for both explain the same zeros. Prefer nb, or a hurdle, unless some people "
-        "surely never use."
+        "The likelihood is flat along a ridge between theta and the zero part, which explain the same zeros: "
+        f"theta is known within a factor of {np.exp(1.96 * variance**0.5):,.1f} either way. Choose nb or a "
+        "hurdle, unless it is sure that some people never use."
     ]
 
 

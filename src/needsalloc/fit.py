@@ -24,6 +24,7 @@ from needsalloc.inference import Errors, Inference
 from needsalloc.kernels import newton, starts
 from needsalloc.kernels.families import COUNT, FAMILIES, LOG_THETA, ZERO, Counts, Family, Stats
 from needsalloc.kernels.newton import Part, Problem
+from needsalloc.kernels.threads import one_blas_thread
 from needsalloc.terms import ParsedFormula, Terms, Variable
 
 Floats = NDArray[np.float64]
@@ -201,11 +202,11 @@ class Fit:
         return _problem(cells, self.family, self.terms, known, self.offset)
 
     def __repr__(self) -> str:
+        beware = ["not converged"] * (not self.converged) + [f"notes: {len(self.notes)}"] * bool(self.notes)
         return (
             f"<Fit: {self.family.name} of {self.count} on {self.people:,.0f} people in {self.cells:,} cells, "
             f"{len(self.coefficients)} coefficients, {self.inference.kind} errors, "
-            f"log-likelihood {self.log_likelihood:,.1f}"
-            f"{'' if self.converged else ', not converged'}{f', notes: {len(self.notes)}' * bool(self.notes)}>"
+            f"{', '.join([f'log-likelihood {self.log_likelihood:,.1f}', *beware])}>"
         )
 
     def _repr_html_(self) -> str:
@@ -280,7 +281,7 @@ def fit(
 
     >>> rows = pd.DataFrame({"contacts": [0, 0, 2, 1, 4, 9], "age": [1.0, 2.0, 1.0, 2.0, 3.0, 3.0]})
     >>> round(float(fit("contacts ~ age", rows, family="poisson").count_coefficients["age"]), 4)
-    1.0543
+    1.3005
     """
     if family not in FAMILIES:
         raise FormulaError(f"Unknown family {family!r}: choose {', '.join(FAMILIES)}.")
@@ -296,7 +297,7 @@ def fit(
     settled = {part: terms.settle(right, known) for part, right in parsed.parts.items()}
     problem = _problem(cells, chosen, settled, known, added)
     index = _index(chosen, settled)
-    with _one_thread_each():
+    with one_blas_thread():
         estimable.check_terms(problem, {part: one.labels for part, one in settled.items()})
         optimum, optima = starts.climb(problem)
         predicted, pearson, never = _sums(problem, optimum.coefficients)
@@ -517,13 +518,6 @@ def _checked(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             "name: nobody's need is guessed here."
         )
     return found
-
-
-def _one_thread_each() -> Any:
-    """Parts of the cells have a thread each, so that BLAS must not start its own in each of them."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, "blas")
 
 
 __all__ = ["Fit", "fit"]

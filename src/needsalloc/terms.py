@@ -80,16 +80,21 @@ class Terms:
         """
         from formulaic.errors import DataMismatchWarning
 
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings():
             warnings.simplefilter("error", DataMismatchWarning)
             try:
-                found = self.spec.get_model_matrix(rows, context={}, na_action="ignore")
+                found = _computed(self.spec, rows)
             except DataMismatchWarning as fault:
                 raise UnknownCodeError(
                     f"Some rows have a level that was not there at fitting ({_unseen(fault)}). "
                     "Give them one of the levels that were, or leave them out."
                 ) from fault
-        matrix = np.asarray(found, dtype=np.float64).reshape(len(rows), len(self.labels))
+        try:
+            matrix = np.asarray(found, dtype=np.float64).reshape(len(rows), len(self.labels))
+        except (TypeError, ValueError) as fault:
+            raise FormulaError(
+                f"A term of {first_few(self.labels)} cannot be computed: it is not one number for each row."
+            ) from fault
         self.check_finite(matrix)
         return matrix
 
@@ -178,8 +183,6 @@ def settle(part: Any, known: Mapping[str, Variable]) -> Terms:
 
     Raises FormulaError for what formulaic cannot make of them.
     """
-    from formulaic.errors import FormulaicError
-
     names = sorted(str(name) for name in part.required_variables)
     length = max((len(known[name].levels) for name in names), default=1)
     # Every value of every variable is somewhere: what is seen here is all that there is.
@@ -187,11 +190,7 @@ def settle(part: Any, known: Mapping[str, Variable]) -> Terms:
         {name: known[name].levels.take(np.arange(length) % len(known[name].levels)).array for name in names},
         index=range(length),
     )
-    try:
-        with np.errstate(all="ignore"):
-            spec = part.get_model_matrix(frame, context={}, na_action="ignore").model_spec
-    except FormulaicError as fault:
-        raise FormulaError(f"{part} cannot be computed: {_plain(fault)}") from fault
+    spec = _computed(part, frame).model_spec
     labels, of = [], {}
     for row in spec.structure:
         uses = tuple(sorted(set(map(str, spec.term_variables[row.term])) & set(names)))
@@ -221,6 +220,17 @@ def design(terms: Terms, known: Mapping[str, Variable], cells: int) -> Design:
         part = Terms(terms.spec.subset([row.term]), tuple(map(str, row.columns)), {})
         blocks.append(Block(codes, np.ascontiguousarray(part.matrix(values).T)))
     return Design(tuple(blocks))
+
+
+def _computed(part: Any, rows: pd.DataFrame) -> Any:
+    """formulaic's model matrix of a right-hand side, or of one whose levels are settled."""
+    from formulaic.errors import FormulaicError
+
+    try:
+        with np.errstate(all="ignore"):
+            return part.get_model_matrix(rows, context={}, na_action="ignore")
+    except (FormulaicError, TypeError, ValueError) as fault:
+        raise FormulaError(f"A part of the formula cannot be computed: {_plain(fault)}") from fault
 
 
 def _combinations(
