@@ -126,8 +126,8 @@ def off_quota(steps: Ints, quota: Floats) -> tuple[Flags, Flags]:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Draws to apportion: weight (rows, teams), total, bounds (rows, teams) or alike, rule, and the level (rows,)
-    of the shares inside these bounds."""
+    """Draws to apportion: weight (rows, teams), total, bounds (rows, teams) or alike, rule, and the level
+    (rows,) of the shares inside these bounds."""
 
     weight: Floats
     total: int
@@ -149,10 +149,6 @@ class _Task:
         np.maximum(steps, self.least, out=steps)
         return np.minimum(steps, self.most, out=steps)
 
-    def around(self, multiplier: Floats) -> tuple[Floats, Floats]:
-        """The steps just below and just above, by more than a rounding error."""
-        return self.at(multiplier * (1.0 - _ROUNDING)), self.at(multiplier * (1.0 + _ROUNDING))
-
 
 def _divisor(
     weight: Floats, total: int, least: Floats, most: Floats, signposts: _Signposts, level: Floats
@@ -160,13 +156,15 @@ def _divisor(
     if signposts.first:
         least = np.maximum(least, np.minimum(np.where(weight > 0, signposts.first, 0), most))
     task = _Task(weight, total, np.atleast_2d(least), np.atleast_2d(most), signposts, level)
-    steps, above = task.around(_critical(task))
+    steps, critical = _before_the_last(task)
     left = (total - steps.sum(axis=1)).astype(np.int64)
-    return _settled(steps, (above > steps) & (left > 0)[:, None], left, weight)
+    claims = task.at(critical * (1.0 + _ROUNDING)) > steps
+    return _settled(steps, claims & (left > 0)[:, None], left, weight)
 
 
-def _critical(task: _Task) -> Floats:
-    """The multiplier (rows,) at which the last step is given; 0 where the minimums are the total.
+def _before_the_last(task: _Task) -> tuple[Floats, Floats]:
+    """The steps (rows, teams) just before the last is given, or several at once, and the multiplier (rows,)
+    at which that is: 0, and the minimums, where these are the total.
 
     1. Start a few steps short of the total, by the level of the bounded shares; further down if that is not
        short.
@@ -174,8 +172,10 @@ def _critical(task: _Task) -> Floats:
     3. If somebody has two claims below it, that gives too many: it is an upper bound, and half way to it is
        a new start. If nobody has as many claims, it gives too few, and is a lower one.
     """
-    found = np.zeros(len(task.weight))
-    rows = np.flatnonzero(np.broadcast_to(task.least, task.weight.shape).sum(axis=1) < task.total)
+    found = np.empty(task.weight.shape)
+    found[:] = task.least
+    critical = np.zeros(len(found))
+    rows = np.flatnonzero(found.sum(axis=1) < task.total)
     task = task.of(rows)
     low, high, start = np.zeros(len(rows)), np.full(len(rows), np.inf), _start(task)
     attempt = 0
@@ -184,13 +184,17 @@ def _critical(task: _Task) -> Floats:
         steps = task.at(start)
         missing = task.total - steps.sum(axis=1)
         short = missing > 0
-        first, claim = _claims(task, steps, missing)
+        first, claim, waiting = _claims(task, steps, missing)
         if np.isinf(claim[short]).any():
             raise ValueError(_UNMET)
         claim = np.where(short, claim, start)
-        below, above = (some.sum(axis=1) for some in task.around(claim))
+        before = task.at(claim * (1.0 - _ROUNDING))
+        below = before.sum(axis=1)
+        # As many claims as are missing are enough, whatever else happens up to there.
+        above, few = np.full(len(rows), float(task.total)), np.flatnonzero(waiting < missing)
+        above[few] = task.of(few).at(claim[few] * (1.0 + _ROUNDING)).sum(axis=1)
         done = short & (below <= task.total) & (task.total <= above)
-        found[rows[done]] = claim[done]
+        found[rows[done]], critical[rows[done]] = before[done], claim[done]
         # Nothing is given between the start and the first claim.
         low = np.maximum(low, np.where(short, np.where(above < task.total, claim, first), 0.0) * _BEFORE)
         high = np.minimum(high, np.where(short, np.where(below > task.total, claim, np.inf), start))
@@ -201,7 +205,7 @@ def _critical(task: _Task) -> Floats:
         start = np.where(np.isinf(high), up, np.where(low == 0, down, half_way))
         on = np.flatnonzero(~done)
         rows, low, high, start, task = rows[on], low[on], high[on], start[on], task.of(on)
-    return found
+    return found, critical
 
 
 def _start(task: _Task) -> Floats:
@@ -214,15 +218,17 @@ def _start(task: _Task) -> Floats:
     return np.maximum(task.level - np.divide(less, weight, out=np.zeros_like(less), where=weight > 0), 0.0)
 
 
-def _claims(task: _Task, steps: Floats, missing: Floats) -> tuple[Floats, Floats]:
+def _claims(task: _Task, steps: Floats, missing: Floats) -> tuple[Floats, Floats, Ints]:
     """Of the multipliers at which each team has its next step, in order: the first (rows,), and the one that
-    is `missing` (rows,) down, or the last that there is."""
-    waits = (steps < task.most) & (task.weight > 0)
-    next_at = task.signposts.next(steps)
-    claims = np.divide(next_at, task.weight, out=np.full(steps.shape, np.inf), where=waits)
+    is `missing` (rows,) down, or the last that there is; and how many there are."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        # Infinite or nan without weight, and sorted last.
+        claims = task.signposts.next(steps) / task.weight
+    np.copyto(claims, np.inf, where=steps >= task.most)
+    waiting = (claims < np.inf).sum(axis=1)
     claims.sort(axis=1)
-    place = np.clip(missing, 1, np.maximum(waits.sum(axis=1), 1)).astype(np.int64) - 1
-    return claims[:, 0], claims[np.arange(len(claims)), place]
+    place = np.clip(missing, 1, np.maximum(waiting, 1)).astype(np.int64) - 1
+    return claims[:, 0], claims[np.arange(len(claims)), place], waiting
 
 
 def _hamilton(weight: Floats, total: int, least: Floats, most: Floats) -> Steps:
