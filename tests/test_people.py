@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from needsalloc import ages, errors, geography, reference
+import needsalloc as na
+from needsalloc import ages, errors, geography, reference, registers
 from small_worlds import (
     AREAS,
     CODES,
@@ -175,16 +176,85 @@ def test_a_practice_without_registers_has_the_mean_of_the_others_and_is_named():
     assert any("without QOF" in note.what and PRACTICES[3] in note.what for note in who.notes)
 
 
-def test_a_register_above_its_list_is_left_out_and_named():
+def test_a_register_above_its_list_is_kept_and_named(monkeypatch):
+    monkeypatch.setattr(registers, "MOST_OVER", 0.1)
     odd = ENGLAND.conditions.copy()
     row = (odd["practice"] == PRACTICES[2]) & (odd["condition"] == "DEM")
     odd.loc[row, "register"] = odd.loc[row, "list_size"] + 1
-    without = ENGLAND.conditions[~row]
     who = people(WHOLE, conditions=odd)
-    pd.testing.assert_series_equal(
-        who.prevalence["dementia"], people(WHOLE, conditions=without).prevalence["dementia"]
-    )
+    assert who.prevalence.at[PRACTICES[2], "dementia"] == registers.MOST_PREVALENT
     assert any(f"{PRACTICES[2]} (DEM)" in note.what for note in who.notes)
+
+
+def test_many_registers_above_their_lists_are_refused():
+    odd = ENGLAND.conditions.copy()
+    row = odd["condition"] == "DEM"
+    odd.loc[row, "register"] = odd.loc[row, "list_size"] + 1
+    with pytest.raises(errors.InvalidValueError, match="11 of 11 practices have a register larger"):
+        people(WHOLE, conditions=odd)
+
+
+# The user's own shares
+
+
+def test_shares_by_practice_go_before_the_registers():
+    shares = pd.DataFrame({"dementia": 0.05, "living_alone": 0.3}, index=PRACTICES)
+    who = people(WHOLE, shares=shares)
+    assert (who.prevalence["dementia"] == 0.05).all()
+    assert (who.prevalence["living_alone"] == 0.3).all()
+    assert who.prevalence["copd"].equals(people(WHOLE).prevalence["copd"])
+    assert any("dementia, living_alone" in note.what for note in who.notes)
+
+
+@law(worlds(), examples=10)
+def test_shares_by_area_keep_their_mean_over_adults(world):
+    of = catchment(world)
+    shares = pd.DataFrame({"nursing_home": np.linspace(0.0, 0.2, AREAS)}, index=CODES)
+    who = people(of, shares=shares)
+    adults = who.ages.on_flows(who.ages.adults("registered"))
+    by_area = shares.loc[of.areas, "nursing_home"].to_numpy() @ adults.sum(axis=1)
+    assert who.prevalence["nursing_home"].to_numpy() @ adults.sum(axis=0) == pytest.approx(by_area)
+
+
+@pytest.mark.parametrize(
+    ("shares", "error", "says"),
+    [
+        ({"dementia": 1.2}, errors.InvalidValueError, "11 of 11 rows .* above 1"),
+        ({"dementia": np.nan}, errors.InvalidValueError, "missing"),
+        ({"frailty": 0.2}, errors.FormulaError, "no condition of the formula: frailty"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(shares, error, says):
+    with pytest.raises(error, match=says):
+        people(WHOLE, shares=pd.DataFrame(shares, index=PRACTICES))
+    with pytest.raises(errors.UnknownCodeError, match="1 of 8 areas have no row"):
+        people(WHOLE, shares=pd.DataFrame({"dementia": 0.1}, index=CODES[1:]))
+
+
+# Growth
+
+
+def test_people_grow_by_age():
+    who = people(WHOLE)
+    grown = who.grown(na.Growth(pd.Series({75: 1.5, 83: 2.0}), to="2030", source="a test"))
+    before, after = who.ages.adults_by_practice, grown.ages.adults_by_practice
+    np.testing.assert_allclose(after[:, : 75 - 18], before[:, : 75 - 18])
+    np.testing.assert_allclose(after[:, 75 - 18 : 83 - 18], 1.5 * before[:, 75 - 18 : 83 - 18])
+    np.testing.assert_allclose(after[:, 83 - 18 :], 2 * before[:, 83 - 18 :])
+    years = who.residents[:, None] * who.age_mix
+    years[:, 75:83] *= 1.5
+    years[:, 83:] *= 2
+    np.testing.assert_allclose(grown.residents[:, None] * grown.age_mix, years)
+    assert any("2030" in note.what for note in grown.notes)
+
+
+def test_people_grow_by_area():
+    who = people(WHOLE)
+    factor = pd.Series(np.linspace(0.9, 1.3, AREAS), index=pd.Index(CODES, name="lsoa21"))
+    grown = who.grown(na.Growth(factor, to="2030", source="a test"))
+    np.testing.assert_allclose(grown.resident_adults, who.resident_adults * factor[WHOLE.areas])
+    np.testing.assert_allclose(grown.registered_adults, who.registered_adults * factor[WHOLE.areas])
+    np.testing.assert_allclose(grown.age_mix, who.age_mix)
 
 
 # Deprivation

@@ -5,21 +5,27 @@ catchment, put the people together, apply a need formula, share out posts, look 
 """
 
 from needsalloc import calibration, reference, synthetic
-from needsalloc.agreement import agreement
+from needsalloc.agreement import agreement, goes_with
 from needsalloc.allocate import Allocation, allocate
+from needsalloc.area_registers import AreaRegisters, registers_by_area
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.catchment import Catchment
 from needsalloc.cohort import synthetic_cohort
 from needsalloc.compare import MethodComparison, compare_methods
 from needsalloc.decompose import Decomposition, decompose
+from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.errors import NeedsallocError
+from needsalloc.fifths import fifths_of_people, gradient_by_fifth
 from needsalloc.formulas import Weights, with_estimated_sex
+from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
 from needsalloc.need import NeedFormula
+from needsalloc.need_measures import MeasureComparison, compare_measures
 from needsalloc.outliers import outliers
 from needsalloc.people import People, build_people
+from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.quality import (
     coverage_by_area,
     deprivation_fifth,
@@ -27,13 +33,16 @@ from needsalloc.quality import (
     label_of_most_patients,
     overlap,
 )
+from needsalloc.ranges import IndexRange, need_range, range_over
 from needsalloc.releases import ReleaseComparison, compare_releases
+from needsalloc.small_areas import SmallAreaRates, small_area_rates
 from needsalloc.sources import (
     read_area_lookup,
     read_boundaries,
     read_conditions,
     read_current,
     read_deprivation,
+    read_disability,
     read_health_domain,
     read_lists,
     read_membership,
@@ -50,18 +59,25 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Allocation",
+    "AreaRegisters",
     "Catchment",
     "Combination",
     "Decomposition",
     "EquityAudit",
     "ExpectedUse",
+    "Growth",
+    "IndexRange",
+    "InequalityMeasures",
+    "MeasureComparison",
     "MethodComparison",
     "NeedFormula",
     "NeedIndex",
     "NeedsallocError",
     "People",
+    "PlanningCohorts",
     "RelativeNeed",
     "ReleaseComparison",
+    "SmallAreaRates",
     "Weights",
     "__version__",
     "agreement",
@@ -72,24 +88,33 @@ __all__ = [
     "carry_counts",
     "carry_rates",
     "carry_registrations",
+    "compare_measures",
     "compare_methods",
     "compare_releases",
     "coverage_by_area",
     "decompose",
     "deprivation_fifth",
     "deprivation_fifth_of_teams",
+    "fifths_of_people",
+    "goes_with",
+    "gradient_by_fifth",
+    "inequality_measures",
     "label_of_most_patients",
     "living_outside",
     "need_index",
+    "need_range",
     "outliers",
     "overlap",
     "own_icb_assignment",
     "people_served",
+    "planning_cohorts",
+    "range_over",
     "read_area_lookup",
     "read_boundaries",
     "read_conditions",
     "read_current",
     "read_deprivation",
+    "read_disability",
     "read_health_domain",
     "read_lists",
     "read_membership",
@@ -98,8 +123,10 @@ __all__ = [
     "read_registrations",
     "read_weighted_populations",
     "reference",
+    "registers_by_area",
     "relative_need",
     "relative_need_by_area",
+    "small_area_rates",
     "synthetic",
     "synthetic_cohort",
     "with_estimated_sex",

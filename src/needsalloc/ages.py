@@ -7,7 +7,7 @@ both (`strata`), in bands; within a band the single years are those of the area'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -102,6 +102,13 @@ class FlowAges:
         first = BANDS[BANDS >= ADULT] - ADULT
         return np.asarray(np.add.reduceat(weighted, first, axis=1))
 
+    def scaled(self, by_year: Floats) -> FlowAges:
+        """Each year's people times a factor of their area (areas, 91)."""
+        grown = self.within * by_year
+        of_band = np.add.reduceat(grown, BANDS, axis=1)
+        people = {whose: found * of_band[self.pattern.indices] for whose, found in self.people.items()}
+        return replace(self, people=people, within=grown / of_band[:, band_of_year()])
+
     def __repr__(self) -> str:
         registered, resident = (self.adults(whose).sum() for whose in ("registered", "resident"))
         return (
@@ -164,6 +171,11 @@ def _within_bands(age_mix: Floats) -> Floats:
     return np.divide(age_mix, of_band, out=even.copy(), where=of_band > 0)
 
 
+def band_of_year() -> Ints:
+    """(91,) which band each single year is in."""
+    return np.asarray(np.searchsorted(BANDS, AGES, side="right") - 1, dtype=np.int64)
+
+
 def _years_of_bands() -> list[Ints]:
     return np.split(AGES, BANDS[1:])
 
@@ -174,4 +186,4 @@ def _by_columns(by_row: sparse.csr_array) -> Ints:
     return np.asarray(position.tocsc().data)
 
 
-__all__ = ["ADULT", "AGES", "BANDS", "FlowAges", "Whose", "estimate"]
+__all__ = ["ADULT", "AGES", "BANDS", "FlowAges", "Whose", "band_of_year", "estimate"]

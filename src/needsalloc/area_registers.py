@@ -28,6 +28,7 @@ from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import flow
 from needsalloc.people import People
+from needsalloc.registers import by_practice, larger_than_lists
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,6 @@ OVER_ITS_LIST = "register larger than its list"
 NOT_HERE = "practice not in the registrations"
 LIVING_OUTSIDE = "patients living in none of these areas"
 # One register of 135,870 was over its list in 2021/22; many more are two files that do not belong together.
-MOST_OVER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ def registers_by_area(
         )
     whole = registers.fillna(0.0).sum()
     register = registers.reindex(catchment.practices)
-    list_sizes = _wide(conditions, "list_size").reindex(catchment.practices).where(register.notna())
+    list_sizes = by_practice(conditions, "list_size").reindex(catchment.practices).where(register.notna())
     inside = flow.total_by_column(catchment.registered)
     everyone = inside + catchment.outside_by_practice
     share_inside = np.divide(inside, everyone, out=np.zeros_like(inside), where=everyone > 0)
@@ -198,17 +198,10 @@ def usable_registers(conditions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
 
     Raises InvalidValueError if more than 1 % of practices have a register larger than its list.
     """
-    register = _wide(conditions, "register")
-    over = conditions[conditions["register"] > conditions["list_size"]]
-    if over["practice"].nunique() > MOST_OVER * len(register):
-        raise InvalidValueError(
-            f"{over['practice'].nunique():,} of {len(register):,} practices have a register larger than its "
-            f"list: {first_few(over['practice'].unique())}. One or two are found in published files; this "
-            "many are registers and lists of different years or columns. Check the file."
-        )
-    listed = over[["practice", "condition", "register", "list_size"]].reset_index(drop=True)
-    too_large = register > _wide(conditions, "list_size")
-    return register.where(~too_large), listed.assign(what=OVER_ITS_LIST)
+    register = by_practice(conditions, "register")
+    over = larger_than_lists(conditions)
+    too_large = register > by_practice(conditions, "list_size")
+    return register.where(~too_large), over.assign(what=OVER_ITS_LIST)
 
 
 class _Rule(NamedTuple):
@@ -283,11 +276,6 @@ def _by_ages(likely: sparse.csc_array, counted: sparse.csc_array, own: Floats, s
     known = np.isfinite(own) & (cases > 0) & (people > 0)
     rate = np.divide(cases, people, out=np.full_like(cases, np.nan), where=known)
     return np.where(known, rate * size * (own[known].sum() / (rate * size)[known].sum()), np.nan)
-
-
-def _wide(conditions: pd.DataFrame, value: str) -> pd.DataFrame:
-    wide = conditions.pivot_table(index="practice", columns="condition", values=value, aggfunc="max")
-    return wide.rename_axis(columns=None)
 
 
 def _notes(

@@ -6,7 +6,7 @@ is averaged over the other side: all are kept where they belong, and need is com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
+from needsalloc.growth import Growth
 from needsalloc.kernels import flow, raking
 
 Floats = NDArray[np.float64]
@@ -77,6 +78,29 @@ class People:
         """(areas,) people aged 18 and over who live in each area and are on a list."""
         return flow.total_by_row(self.ages.on_flows(self.ages.adults("registered")))
 
+    def grown(self, growth: Growth) -> People:
+        """The same people in the plan year, more or fewer by area or by age.
+
+        The sizes of lists and areas of all ages stay as counted; adults by age and need are the plan year's.
+
+        Raises InvalidValueError for ages at which single years cannot be cut, and as `Catchment.aligned` for
+        areas that the factors lack.
+        """
+        by_year = np.ones_like(self.age_mix)
+        if growth.by_age:
+            by_year *= growth.of_ages(pd.DataFrame(by_year[:1], columns=AGES)).to_numpy()
+        else:
+            by_year *= growth.of_areas(self.catchment)[:, None]
+        residents = (self.age_mix * by_year).sum(axis=1)
+        note = Assumption(f"People are those of the plan year: {growth.said}", growth.source, "choice", "")
+        return replace(
+            self,
+            residents=self.residents * residents,
+            age_mix=self.age_mix * by_year / residents[:, None],
+            ages=self.ages.scaled(by_year),
+            notes=(*self.notes, note),
+        )
+
     def __repr__(self) -> str:
         return (
             f"<People: {self.resident_adults.sum():,.0f} adults living in {len(self.residents):,} areas, "
@@ -92,6 +116,7 @@ def build_people(
     deprivation: pd.DataFrame,
     lists: pd.DataFrame,
     conditions: pd.DataFrame | None = None,
+    shares: pd.DataFrame | None = None,
 ) -> People:
     """Put the open files together for the areas and practices of a catchment.
 
@@ -101,6 +126,9 @@ def build_people(
     lists: index (practice, sex), columns single years of age (`read_lists`): ages and sexes of each
         practice's patients.
     conditions: QOF registers (`read_conditions`); without them conditions are held at the paper's shares.
+    shares: the user's own shares of adults who have a condition of the formula (in a nursing home, living
+        alone …), a column for each: index every area, or every practice. They go before the registers;
+        shares by area are averaged over each practice's adults.
 
     Raises UnknownCodeError or VintageError where areas do not match, InvalidValueError or MissingColumnError
     for files that cannot be used.
@@ -131,6 +159,10 @@ def build_people(
         ]
     else:
         prevalence, on_conditions = registers.prevalence(catchment.practices, conditions)
+    if shares is not None:
+        own, said = registers.own_shares(shares, catchment, on_flows)
+        prevalence = prevalence.drop(columns=own.columns, errors="ignore").join(own)
+        on_conditions = [*on_conditions, said]
     return People(
         catchment=catchment,
         residents=residents,

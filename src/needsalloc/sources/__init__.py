@@ -5,6 +5,7 @@ from needsalloc.sources.boundaries import read_boundaries
 from needsalloc.sources.conditions import read_conditions
 from needsalloc.sources.current import read_current, write_template
 from needsalloc.sources.deprivation import read_deprivation
+from needsalloc.sources.disability import read_disability
 from needsalloc.sources.health_domain import read_health_domain
 from needsalloc.sources.lists import read_lists
 from needsalloc.sources.lookup import read_area_lookup
@@ -22,6 +23,7 @@ __all__ = [
     "read_conditions",
     "read_current",
     "read_deprivation",
+    "read_disability",
     "read_health_domain",
     "read_lists",
     "read_membership",
