@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import gammaln
 
 from needsalloc.collapse import Cells, collapse
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, OutputError
+from small_worlds import law
 
 KEY = ["age", "female", "place"]
 
@@ -117,7 +117,7 @@ def test_a_band_stands_for_the_mean_of_its_people() -> None:
         collapse(rows, ["age"], count="contacts", bands={"age": [20, 23]})
 
 
-@given(
+@law(
     st.lists(
         st.tuples(
             st.sampled_from([-0.0, 0.0, 1.5, -2.0]), st.booleans(), st.integers(0, 3), st.integers(1, 5)
