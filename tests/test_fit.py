@@ -252,6 +252,99 @@ def test_the_problem_of_a_fit_is_that_of_its_cells(cohort, whole):
     assert np.abs(at.gradient).max() < 1e-6
 
 
+# The need formula of a fit
+
+
+@pytest.fixture(scope="module")
+def with_roles(cohort):
+    return fit(
+        "contacts ~ age + frail + imd + nurses + setting + female + female:nurses + hours",
+        cohort,
+        zero="~ age + female + nurses + setting",
+        roles={"supply": ["nurses"], "unmet_need": ["female"], "utilisation": ["hours"]},
+        centre=["age", "nurses"],
+    )
+
+
+def test_the_formula_predicts_what_the_fit_does(cohort, with_roles):
+    observed = with_roles.formula.predict(cohort.assign(age=cohort["age"] + 20), supply="observed")
+    assert observed.to_numpy() == pytest.approx(
+        with_roles.predict(cohort.assign(age=cohort["age"] + 20)).to_numpy(), rel=1e-12
+    )
+    chance = with_roles.formula.share_with_contact(cohort.assign(age=cohort["age"].abs())).to_numpy()
+    assert chance == pytest.approx(
+        with_roles.share_with_contact(cohort.assign(age=cohort["age"].abs())).to_numpy(), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb", "zip", "zinb", "hurdle", "hurdle-nb"])
+def test_the_formula_of_every_family(cohort, family):
+    rows = cohort.drop(columns="age")
+    found = fit("contacts ~ frail + imd + setting", rows, family=family)
+    assert found.formula.predict(rows, supply="observed").to_numpy() == pytest.approx(
+        found.predict(rows).to_numpy(), rel=1e-12
+    )
+    assert found.formula.family == family
+
+
+def test_need_does_not_change_when_only_supply_does(cohort, with_roles):
+    rows = cohort.assign(age=cohort["age"].abs())
+    need = with_roles.formula.predict(rows)
+    assert (need == with_roles.formula.predict(rows.assign(nurses=9.9))).all()
+    assert not np.allclose(with_roles.predict(rows), with_roles.predict(rows.assign(nurses=9.9)))
+    # by hand: supply at its mean for all, and the flag of unmet need at 0 where the zero part looks at it
+    coefficients = with_roles.coefficients
+    at_mean = rows.assign(nurses=cohort["nurses"].mean())
+    assert with_roles.formula.supply == {"nurses": pytest.approx(cohort["nurses"].mean())}
+    men, all_of_them = with_roles.predict(at_mean.assign(female=0)), with_roles.predict(at_mean)
+    women = rows["female"] == 1
+    rate = np.exp(coefficients["count", "female"])  # female:nurses is 0 at the mean of centred supply
+    assert need[women].to_numpy() == pytest.approx((men * rate)[women].to_numpy())
+    assert need[~women].to_numpy() == pytest.approx(all_of_them[~women].to_numpy())
+
+
+def test_services_are_expected_by_least_squares_on_need(cohort, with_roles):
+    age = (cohort["age"] - cohort["age"].mean()) / cohort["age"].std()
+    levels = pd.get_dummies(cohort["setting"])[["own", "shared"]].astype(float)
+    x = np.column_stack([np.ones(len(cohort)), age, cohort["frail"], cohort["imd"], levels])
+    expected = np.linalg.lstsq(x, cohort["hours"].to_numpy(), rcond=None)[0]
+    found = with_roles.services["hours"]
+    assert len(found) == 6
+    order = ["Intercept", "age", "frail", "imd", "setting=own", "setting=shared"]
+    assert [found[term] for term in order] == pytest.approx(expected, rel=1e-9)
+    rows = cohort.assign(age=cohort["age"].abs())
+    held = with_roles.formula.predict(rows, utilisation="held")
+    assert (held == with_roles.formula.predict(rows.assign(hours=99.0), utilisation="held")).all()
+
+
+def test_teams_as_supply_are_held_at_the_mix_of_the_people(cohort):
+    found = fit("contacts ~ frail + team", cohort, family="poisson", roles={"supply": ["team"]})
+    shares = cohort["team"].value_counts(normalize=True)
+    assert found.formula.supply == {
+        f"team={team}": pytest.approx(share) for team, share in shares.drop("T00").items()
+    }
+    assert found.formula.predict(cohort[["frail"]]).nunique() == 2
+
+
+def test_a_formula_has_only_products_of_columns(cohort):
+    with pytest.raises(FormulaError, match=r"no products of columns: I\(age \*\* 2\)"):
+        _ = fit("contacts ~ age + I(age ** 2)", cohort, family="poisson").formula
+    rows = cohort.drop(columns="age").assign(half=0.5)
+    found = fit("contacts ~ frail", rows, family="poisson", offset={"count": "half"}, exposure="years")
+    assert found.formula.predict(rows).to_numpy() == pytest.approx(
+        found.predict(rows.assign(years=1.0)).to_numpy()
+    )
+    assert any("exposure of 1" in note.what for note in found.formula.notes)
+
+
+def test_the_formula_begins_at_the_age_of_the_cohort(cohort):
+    rows = cohort.assign(age=40 + cohort["age"].round())
+    found = fit("contacts ~ age", rows, family="poisson")
+    assert found.formula.ages == (rows["age"].min(), np.inf)
+    with pytest.raises(FormulaError, match="under"):
+        found.formula.predict(rows.assign(age=5))
+
+
 # What cannot be fitted, and what to beware of
 
 

@@ -17,14 +17,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc import display, estimable, inference, terms
-from needsalloc.collapse import Cells, collapse
+from needsalloc import display, estimable, estimation, fitted, inference, terms
+from needsalloc.collapse import Cells
 from needsalloc.errors import FormulaError, InvalidValueError, MissingColumnError, first_few
 from needsalloc.inference import Errors, Inference
-from needsalloc.kernels import newton, starts
-from needsalloc.kernels.families import COUNT, FAMILIES, LOG_THETA, ZERO, Counts, Family, Stats
-from needsalloc.kernels.newton import Part, Problem
+from needsalloc.kernels import starts
+from needsalloc.kernels.families import COUNT, FAMILIES, LOG_THETA, ZERO, Family
+from needsalloc.kernels.newton import Problem
 from needsalloc.kernels.threads import one_blas_thread
+from needsalloc.need import NeedFormula
 from needsalloc.terms import ParsedFormula, Terms, Variable
 
 Floats = NDArray[np.float64]
@@ -54,7 +55,13 @@ class Fit:
     centring:
         Variable -> (mean, SD) of the people, for those that enter in SDs from their mean.
     means:
-        Variable -> mean over the people, as the variable came; those that are numbers only.
+        Variable -> mean over the people, as it came; "column=level" -> share of the people, of text.
+    services:
+        Variable of utilisation -> what the terms of need alone make expected of it, by term.
+    levels:
+        Variable that is text -> its levels.
+    ages:
+        The lowest whole year of age and infinity, if `age` is in the formula; else None.
     exposure, offset:
         The column whose logarithm is added to the count part, or None; part -> column that is added.
     log_likelihood:
@@ -82,6 +89,9 @@ class Fit:
     roles: Mapping[str, Role]
     centring: Mapping[str, tuple[float, float]]
     means: Mapping[str, float]
+    services: Mapping[str, Mapping[str, float]]
+    levels: Mapping[str, tuple[str, ...]]
+    ages: tuple[float, float] | None
     exposure: str | None
     offset: Mapping[str, str]
     log_likelihood: float
@@ -170,6 +180,17 @@ class Fit:
         found = {self.roles.get(name, "need") for name in uses}
         return next((role for role in get_args(Role) if role in found), "")
 
+    @property
+    def formula(self) -> NeedFormula:
+        """The need formula: supply at its mean over the people, unmet need at its reference.
+
+        Give it a name and a cap of yours by `dataclasses.replace(formula, name=…, cap=365)`. It is for an
+        exposure of 1; offsets are terms with a coefficient of 1.
+
+        Raises FormulaError for terms that are no products of columns, such as "np.log(age)".
+        """
+        return fitted.need_formula(self)
+
     def predict(self, rows: Any) -> pd.Series:
         """Expected count of each person (rows,), everything as it is observed.
 
@@ -199,7 +220,7 @@ class Fit:
         """
         names = sorted({name for part in self.terms.values() for name in part.variables})
         known = terms.centred(terms.variables(cells.keys, names), self.centring)
-        return _problem(cells, self.family, self.terms, known, self.offset)
+        return estimation.problem_of(cells, self.family, self.terms, known, self.offset)
 
     def __repr__(self) -> str:
         beware = ["not converged"] * (not self.converged) + [f"notes: {len(self.notes)}"] * bool(self.notes)
@@ -288,19 +309,23 @@ def fit(
     chosen = FAMILIES[family]
     parsed = terms.parse(formula, zero, chosen)
     added = _offsets(offset, parsed)
-    cells = _cells(data, parsed, added, chosen, exposure, weight, cluster, errors)
-    _check_counts(cells, chosen, parsed.count)
-    known = terms.variables(cells.keys, parsed.variables)
-    estimable.check_constant(known)
-    means, centring = _moments(cells.people, known, tuple(centre))
-    known = terms.centred(known, centring)
+    role_of = _roles(roles, parsed.variables)
+    cells = estimation.cells_of(data, parsed, added, chosen, exposure, weight, cluster, errors)
+    estimation.check_counts(cells, chosen, parsed.count)
+    raw = terms.variables(cells.keys, parsed.variables)
+    estimable.check_constant(raw)
+    centring = estimation.centring_of(cells.people, raw, centre)
+    known = terms.centred(raw, centring)
     settled = {part: terms.settle(right, known) for part, right in parsed.parts.items()}
-    problem = _problem(cells, chosen, settled, known, added)
+    problem = estimation.problem_of(cells, chosen, settled, known, added)
     index = _index(chosen, settled)
+    services = {name: raw[name] for name, role in role_of.items() if role == "utilisation"}
+    need = [term for term, uses in settled[COUNT].variables_of.items() if not set(uses) & set(role_of)]
     with one_blas_thread():
         estimable.check_terms(problem, {part: one.labels for part, one in settled.items()})
         optimum, optima = starts.climb(problem)
-        predicted, pearson, never = _sums(problem, optimum.coefficients)
+        predicted, pearson, never = estimation.sums_of(problem, optimum.coefficients)
+        expected_services = estimation.services_of(problem, settled[COUNT], services, need)
         dispersion = pearson / (problem.people - problem.size)
         inferred = inference.infer(
             problem,
@@ -318,9 +343,16 @@ def fit(
         terms=settled,
         coefficients=pd.Series(optimum.coefficients, index, name="coefficient"),
         inference=inferred,
-        roles=_roles(roles, parsed.variables),
+        roles=role_of,
         centring=centring,
-        means=means,
+        means=estimation.means_of(cells.people, raw),
+        services=expected_services,
+        levels={
+            name: tuple(map(str, one.levels))
+            for name, one in raw.items()
+            if not pd.api.types.is_numeric_dtype(one.levels.dtype)
+        },
+        ages=_ages(raw),
         exposure=exposure,
         offset=added,
         log_likelihood=optimum.log_likelihood,
@@ -343,124 +375,6 @@ def fit(
             errors=inferred.kind,
         ),
     )
-
-
-def _cells(
-    data: Any,
-    parsed: ParsedFormula,
-    added: Mapping[str, str],
-    family: Family,
-    exposure: str | None,
-    weight: str | None,
-    cluster: str | None,
-    errors: Errors,
-) -> Cells:
-    if isinstance(data, Cells):
-        if weight or cluster:
-            raise FormulaError("Cells have their weight and cluster already: name these in collapse(…).")
-        if (data.exposure is None) != (exposure is None):
-            raise FormulaError(
-                "Name the exposure in collapse(…) and here, or in neither: it is in the key of the cells."
-            )
-        return data
-    if (cluster is None) != (errors != "clustered"):
-        raise FormulaError(
-            f"errors={errors!r} with cluster={cluster!r}: errors by cluster need the column of the clusters, "
-            "and a cluster serves nothing else."
-        )
-    return collapse(
-        data,
-        list(dict.fromkeys([*parsed.variables, *added.values()])),
-        count=parsed.count,
-        weight=weight,
-        exposure=exposure,
-        cluster=cluster,
-        keep_counts=family.dispersed and errors != "model",
-    )
-
-
-def _check_counts(cells: Cells, family: Family, count: str) -> None:
-    if cells.fractional and not family.fractions:
-        raise InvalidValueError(
-            f"{cells.fractional:,} of {cells.rows:,} rows have a {count} that is no whole number; "
-            f"{family.name} is a law of whole counts. Choose quasi-poisson."
-        )
-    stats = Stats(cells.zeros, cells.positives, cells.total, cells.total_squares, cells.log_factorials)
-    estimable.check_outcome(stats, family, count)
-
-
-def _problem(
-    cells: Cells,
-    family: Family,
-    settled: Mapping[str, Terms],
-    known: Mapping[str, Variable],
-    offset: Mapping[str, str],
-) -> Problem:
-    designs = {COUNT: terms.design(settled[COUNT], known, len(cells))}
-    if ZERO in settled:
-        same = settled[ZERO].labels == settled[COUNT].labels
-        designs[ZERO] = designs[COUNT] if same else terms.design(settled[ZERO], known, len(cells))
-    offsets = {part: cells.keys[column].to_numpy(np.float64) for part, column in offset.items()}
-    if cells.exposure is not None:
-        offsets[COUNT] = np.log(cells.exposure) + offsets.get(COUNT, 0.0)
-    sums = (cells.zeros, cells.positives, cells.total, cells.total_squares, cells.log_factorials)
-    counts, histogram = None, None
-    if family.dispersed:
-        if cells.counts is not None:
-            some = cells.counts[cells.counts["y"] > 0]
-            counts = Counts(
-                some["cell"].to_numpy(np.int64),
-                some["y"].to_numpy(np.float64),
-                some["people"].to_numpy(np.float64),
-            )
-        if cells.histogram is not None:
-            some = cells.histogram[cells.histogram["y"] > 0]
-            histogram = some["y"].to_numpy(np.float64), some["people"].to_numpy(np.float64)
-    return Problem(family, Stats(*sums, counts), designs, offsets, histogram)
-
-
-def _moments(
-    people: Floats, known: Mapping[str, Variable], centre: tuple[str, ...]
-) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """Mean of each variable that is a number, and (mean, SD) of those to be centred, over people.
-
-    The SD is that of R's `scale`, of people less one.
-    """
-    numbers = {
-        name: (one.levels.to_numpy(np.float64), np.bincount(one.codes, people, len(one.levels)))
-        for name, one in known.items()
-        if pd.api.types.is_numeric_dtype(one.levels.dtype)
-    }
-    if unknown := [name for name in centre if name not in numbers]:
-        raise FormulaError(
-            f"{len(unknown):,} columns to be centred are no numbers of the formula: {first_few(unknown)}. "
-            f"Its numbers are {first_few(numbers, 30)}."
-        )
-    total = people.sum()
-    means = {name: float(levels @ of / total) for name, (levels, of) in numbers.items()}
-    centring = {}
-    for name in centre:
-        levels, of = numbers[name]
-        variance = float((levels - means[name]) ** 2 @ of / (total - 1.0))
-        centring[name] = (means[name], float(np.sqrt(variance)))
-    return means, centring
-
-
-def _sums(problem: Problem, coefficients: Floats) -> tuple[float, float, float]:
-    """Expected contacts of all people, Pearson's statistic, and the share that are held never to use."""
-    from scipy.special import expit
-
-    family = problem.family
-
-    def work(part: Part) -> Floats:
-        eta, stats = part.predictors(family), part.stats
-        people, mean = stats.zeros + stats.positives, family.mean(eta)
-        squares = stats.total_squares - 2.0 * mean * stats.total + mean**2 * people
-        never = people @ expit(part.eta[ZERO]) if family.zeros == "inflated" else 0.0
-        return np.array([people @ mean, np.sum(squares / family.variance(eta)), never])
-
-    predicted, pearson, never = sum(newton.over_parts(problem, coefficients, work), np.zeros(3))
-    return float(predicted), float(pearson), float(never / problem.people)
 
 
 def _index(family: Family, settled: Mapping[str, Terms]) -> pd.MultiIndex:
@@ -492,6 +406,13 @@ def _offsets(offset: Mapping[str, str] | None, parsed: ParsedFormula) -> dict[st
             f"There is no part {unknown[0]!r} for an offset to be added to: choose {', '.join(parsed.parts)}."
         )
     return found
+
+
+def _ages(known: Mapping[str, Variable]) -> tuple[float, float] | None:
+    """A cohort begins at an age, which is nobody's secret; where it ends may be one person's age."""
+    if "age" not in known or not pd.api.types.is_numeric_dtype(known["age"].levels.dtype):
+        return None
+    return float(np.floor(known["age"].levels.min())), np.inf
 
 
 def _pandas(rows: Any) -> pd.DataFrame:

@@ -55,6 +55,10 @@ class Variable:
     codes: Codes
     levels: pd.Series
 
+    def sums(self, values: Floats) -> Floats:
+        """(levels,) sums of a value of each cell (cells,)."""
+        return np.bincount(self.codes, values, len(self.levels)).astype(np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
