@@ -78,7 +78,7 @@ def test_a_clash_names_limits_and_by_how_much():
     of = bounds([COVER, Limit("estate", "cap", 4.0, teams=("P1", "P2"))], TABLE, step=0.5)
     with pytest.raises(
         errors.AllocationError,
-        match="2 teams have .* above their cap: P1 must have 5 by 'safe cover' and may have 4 by 'estate'",
+        match=r"2 teams have .* above their cap: P1 must have 5 by 'safe cover' and may have 4 by 'estate'",
     ):
         of.check(NEED, 20)
     of = bounds([COVER, Limit("city", "minimum", 9, teams=("P0",))], TABLE, step=0.5)

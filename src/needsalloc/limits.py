@@ -70,7 +70,7 @@ class Bounds:
     unit: str
 
     def check(self, weight: pd.Series, total: float) -> None:
-        """Raise AllocationError, with what clashes and by how much, if no shares of `total` meet these bounds.
+        """Raise AllocationError, saying what clashes and by how much, if no shares of `total` fit.
 
         weight: need of every team; one without need stays at its minimum.
         """
@@ -89,7 +89,7 @@ class Bounds:
         if found.over > _EXACT * max(total, 1.0):
             raise AllocationError(
                 f"Minimums need {total + found.over:,.6g} {self.unit}, {found.over:,.6g} more than the total "
-                f"of {total:,.6g}: {self._by('minimum', table['minimum'])}. Lower a minimum or raise the total."
+                f"of {total:,.6g}: {self._by('minimum', table['minimum'])}. Lower one or raise the total."
             )
         if found.under > _EXACT * max(total, 1.0):
             held = table["cap"].where(need > 0, table["minimum"])
