@@ -9,7 +9,9 @@ import itertools
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from scipy import sparse
 from scipy.special import expit
 
 import needsalloc as na
-from needsalloc import gradients, strata
+from needsalloc import calibration, gradients, strata
 from needsalloc.kernels import prevalence, rank
 from needsalloc.kernels.apportion import apportion
 
@@ -33,6 +35,7 @@ def main() -> None:
     use = formula.expected_use(people)
     need_on_flows(use)
     exact_expectation(formula)
+    age_gradients(folder, formula, people, use)
     base_and_people(use)
     webster(na.need_index(use))
     part_of_england(folder)
@@ -80,9 +83,57 @@ def _print_loss(name: str, there: np.ndarray, back: np.ndarray, adults: np.ndarr
     print(f"  {name:28} slope {slope:.3f}; {moved:.2%} would move; of {len(off):,} {counted} off")
 
 
+def age_gradients(folder: Path, formula: na.NeedFormula, people: na.People, use: na.ExpectedUse) -> None:
+    """Users by group beside print, and what other ways with ages and conditions would move."""
+    members = na.read_membership(folder / "england-2023/gp-reg-pat-prac-map_for_2023-07.csv.gz")
+    of_liverpool = members.loc[members["sub_icb"] == "99A", "practice"]
+    practices = pd.Index(of_liverpool).intersection(people.catchment.practices)
+    print("\nUsers by group on Liverpool's open files, relative to all (printed, found, miss)")
+    rates = calibration.use_rates(formula, people, practices)
+    for group, row in rates.iterrows():
+        print(f"  {group:26} {row['printed']:6.2f} {row['found']:6.2f} {row['miss']:+.0%}")
+    by_age = na.NeedFormula.published(f"{FORMULA}-age-calibrated")
+    without = [term for term in gradients.conditions() if term in formula.count] + ["emergency_admissions"]
+    fewer = replace(formula, count={t: v for t, v in formula.count.items() if t not in without})
+    print("\nPosts that other ways would move in England")
+    base = na.need_index(use).teams
+    for name, other in {
+        "age-calibrated": by_age.expected_use(people),
+        "conditions that go together (0.5)": formula.expected_use(people, dependence=0.5),
+        "no conditions in the count part": fewer.expected_use(people),
+        "conditions flat over ages": _flat(formula, people),
+    }.items():
+        _print_moved(name, base, na.need_index(other).teams)
+    areas = na.need_index(_flat(formula, people)).areas, na.need_index(use).areas
+    for name, found in zip(("flat", "by age"), areas, strict=True):
+        need = found["expected_use"] * found["resident_adults"]
+        fifth = (found["deprivation_decile"] + 1) // 2
+        print(
+            f"  need of the most deprived fifth, conditions {name}: {need[fifth == 1].sum() / need.sum():.1%}"
+        )
+
+
+def _flat(formula: na.NeedFormula, people: na.People) -> na.ExpectedUse:
+    """Use when nobody has a condition, or a service, more often for being older."""
+    even = gradients.table().assign(slope=0.0)
+    gradients.reference_level.cache_clear()
+    with mock.patch.object(gradients, "table", return_value=even):
+        found = formula.expected_use(people)
+    gradients.reference_level.cache_clear()
+    return found
+
+
+def _print_moved(name: str, base: pd.DataFrame, other: pd.DataFrame) -> None:
+    first, second = (teams.loc[teams["is_team"], "weighted_population"] for teams in (base, other))
+    moved = rank.hoover(first.to_numpy(), second.to_numpy())
+    ratio = (second / second.sum()) / (first / first.sum()) - 1
+    print(f"  {name:36} {moved:.2%}; {(ratio.abs() > 0.05).sum():,} of {len(ratio):,} PCNs by over 5 %")
+
+
 def exact_expectation(formula: na.NeedFormula) -> None:
     """The characteristic function against all patterns of the conditions, and against mean covariates."""
-    effects = formula.condition_effects(observed=False)
+    need = formula.at_need()
+    effects = {term: (need.count[term], need.zero.get(term, 0.0)) for term in gradients.conditions()}
     ages = gradients.cohort_ages().age
     share = np.column_stack([gradients.reference_curve(term, ages) for term in effects])
     count, zero = np.array(list(effects.values())).T

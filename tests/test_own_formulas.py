@@ -140,6 +140,18 @@ def test_a_file_that_is_not_there_or_is_no_toml_is_refused(tmp_path):
         formula_of(deep, tmp_path)
 
 
+def test_children_are_refused_unless_a_reason_is_given():
+    child = pd.DataFrame([{term: 0.0 for term in predictors.columns([*FORMULA.count, *FORMULA.zero])}])
+    child = child.assign(age=9.0, log_days_alive=np.log(365))
+    with pytest.raises(errors.FormulaError, match=r"1 of 1 people are under 18;.*for_all_ages"):
+        FORMULA.predict(child)
+    with pytest.raises(errors.FormulaError, match="give the reason"):
+        FORMULA.for_all_ages(" ")
+    wider = FORMULA.for_all_ages("children's nursing has the same teams here")
+    assert wider.predict(child).iloc[0] > 0
+    assert any("children's nursing" in note.what for note in wider.notes)
+
+
 # Services used
 
 

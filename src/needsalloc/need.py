@@ -249,6 +249,24 @@ class NeedFormula:
         )
         return replace(self, zero=zero, count=count, constants=constants)
 
+    def for_all_ages(self, reason: str) -> NeedFormula:
+        """The formula for persons of every age, with the reason in its notes; children are extrapolated.
+
+        On flows people stay adults. Raises FormulaError without a reason.
+        """
+        if not reason.strip():
+            raise FormulaError(
+                f"{self.name} is for ages {self.ages[0]:g} and over. To use it for others, give the reason "
+                "that will be printed with every result."
+            )
+        note = Assumption(
+            f"Used for all ages, though it was made for ages {self.ages[0]:g} and over: {reason}",
+            "Outside these ages its need is extrapolated and rests on nothing",
+            "choice",
+            self.name,
+        )
+        return replace(self, ages=(0.0, np.inf), notes=(*self.notes, note))
+
     def at_mean_supply(self) -> NeedFormula:
         """The formula with supply held at the mean that it was made with."""
         return self._held(self.supply)
@@ -353,7 +371,7 @@ class NeedFormula:
                 raise FormulaError(
                     f"{outside:,} of {len(rows):,} people are under {first:g}"
                     + (f" or over {last:g}" if np.isfinite(last) else "")
-                    + f"; {self.name} was made for the others. Leave them out."
+                    + f"; {self.name} was made for the others. Leave them out, or see for_all_ages."
                 )
         if unknown == "reference":
             rows = rows.fillna({name: self._reference(name) for name in self.unmet_need if name in rows})
