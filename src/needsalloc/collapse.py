@@ -218,6 +218,7 @@ def _refuse(
     """Rows and fractional counts, once one pass over the rows has found nothing that cannot be fitted."""
     import narwhals as nw
 
+    y = number(design.count)
     faults: dict[str, nw.Expr] = {}
     for name, kind in kinds.items():
         value = nw.col(name)
@@ -228,11 +229,11 @@ def _refuse(
             faults[f"{name} is infinite"] = ~value.is_finite() & ~value.is_nan()
     for name, edges in design.bands.items():
         faults[f"{name} is below its first band ({edges[0]:g})"] = number(name) < float(edges[0])
-    faults[f"{design.count} is negative"] = number(design.count) < 0
+    faults[f"{design.count} is negative"] = y < 0
     for above in (design.weight, design.exposure):
         if above is not None:
             faults[f"{above} is not above 0"] = number(above) <= 0
-    fractional = number(design.count) % 1 != 0
+    fractional = (y != y.floor()) & ~y.is_null() & ~y.is_nan()
     sums = {f"fault_{i}": fault for i, fault in enumerate([*faults.values(), fractional])}
     counted = frame.select(
         nw.len().alias("rows"), *(fault.cast(nw.Int64).sum().alias(name) for name, fault in sums.items())
