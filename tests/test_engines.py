@@ -194,14 +194,14 @@ def test_spark_works_on_two_workers_and_takes_no_dots(spark: Any, folders: dict[
         collapse(dotted, ["imd.score"], count="contacts")
 
 
-ROWS = 2_000_000
-MEMORY = 45_000_000
+ROWS = 4_000_000
+MEMORY = 100_000_000
 SCORES = ("income", "health", "barriers", "crime")
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DuckDB file, and Parquet files beside it, larger than MEMORY, of 865 thousand cells."""
+    """A DuckDB file, and Parquet files beside it, larger than MEMORY, of a million cells."""
     path = tmp_path_factory.mktemp("large") / "persons.duckdb"
     scores = ", ".join(f"hash(area + {k}) / 2.0**64 as {name}" for k, name in enumerate(SCORES))
     with duckdb.connect(str(path)) as base:
