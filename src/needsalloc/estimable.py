@@ -160,6 +160,15 @@ def _gram(problem: Problem, part: str, of_users: bool) -> Floats:
     return np.asarray(sum(over_parts(problem, nowhere, work), np.zeros((columns, columns))))
 
 
+def check_converged(optimum: Optimum, family: Family) -> None:
+    """Refuse what is no optimum. Raises FormulaError."""
+    if not optimum.converged:
+        raise FormulaError(
+            f"The likelihood of {family.name} did not settle in {optimum.iterations} passes, so that there are "
+            "no estimates. Use fewer terms, or a simpler family."
+        )
+
+
 def notes(
     problem: Problem,
     optimum: Optimum,
@@ -177,11 +186,6 @@ def notes(
     """
     family = problem.family
     found = [*_boundaries(family, optimum, np.array(labels), never), *_ridge(problem, optimum)]
-    if not optimum.converged:
-        found.append(
-            f"The likelihood still rose after {optimum.iterations} passes: these are no estimates. Use fewer "
-            "terms, or a simpler family."
-        )
     best = max(optima.values())
     lower = {name: best - end for name, end in optima.items() if best - end > 1e-3 + 1e-9 * abs(best)}
     if lower:
@@ -207,8 +211,13 @@ def _boundaries(family: Family, optimum: Optimum, labels: NDArray[np.str_], neve
     found = []
     running = labels[optimum.running]
     if family.dispersed and optimum.running[-1]:
-        running = running[:-1]
         simpler = {"plain": "poisson", "inflated": "zip", "hurdle": "hurdle"}[family.zeros]
+        if optimum.coefficients[-1] < 0:
+            return [
+                "Theta falls to nothing, and the level of the count part with it: people differ more than a "
+                f"negative binomial tells. Choose {simpler} with robust errors."
+            ]
+        running = running[:-1]
         found.append(
             f"Theta grows without end: people do not differ more than {simpler} allows. Choose {simpler}."
         )
@@ -244,4 +253,4 @@ def _ridge(problem: Problem, optimum: Optimum) -> list[str]:
     ]
 
 
-__all__ = ["check_constant", "check_outcome", "check_terms", "notes"]
+__all__ = ["check_constant", "check_converged", "check_outcome", "check_terms", "notes"]

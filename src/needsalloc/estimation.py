@@ -100,7 +100,18 @@ def problem_of(
         if cells.histogram is not None:
             some = cells.histogram[cells.histogram["y"] > 0]
             histogram = some["y"].to_numpy(np.float64), some["people"].to_numpy(np.float64)
+            _check_same_people(cells, *histogram)
     return Problem(family, Stats(*sums, counts), designs, offsets, histogram)
+
+
+def _check_same_people(cells: Cells, y: Floats, people: Floats) -> None:
+    """A part of the cells with the histogram of all has a likelihood that is none."""
+    pairs = (cells.positives.sum(), people.sum()), (cells.total.sum(), y @ people)
+    if any(abs(one - other) > 1e-6 * max(one, other) for one, other in pairs):
+        raise InvalidValueError(
+            f"The cells have {pairs[0][0]:,.0f} people with {pairs[1][0]:,.0f} contacts, their histogram "
+            f"{pairs[0][1]:,.0f} with {pairs[1][1]:,.0f}. Collapse the people to be fitted by themselves."
+        )
 
 
 def centring_of(

@@ -75,8 +75,8 @@ class Fit:
         family is right.
     optima:
         Log-likelihood that each start led to, on a sample of cells where there are many.
-    iterations, converged:
-        Passes over the cells, and whether the likelihood has no more to gain.
+    iterations:
+        Passes over the cells, the last of which found nothing more to gain.
     notes:
         What to know before using it: estimates at a boundary, a flat likelihood, contacts that do not add up.
     """
@@ -102,7 +102,6 @@ class Fit:
     dispersion: float
     optima: Mapping[str, float]
     iterations: int
-    converged: bool
     notes: tuple[str, ...]
 
     @property
@@ -223,11 +222,11 @@ class Fit:
         return estimation.problem_of(cells, self.family, self.terms, known, self.offset)
 
     def __repr__(self) -> str:
-        beware = ["not converged"] * (not self.converged) + [f"notes: {len(self.notes)}"] * bool(self.notes)
+        notes = [f"notes: {len(self.notes)}"] * bool(self.notes)
         return (
             f"<Fit: {self.family.name} of {self.count} on {self.people:,.0f} people in {self.cells:,} cells, "
             f"{len(self.coefficients)} coefficients, {self.inference.kind} errors, "
-            f"{', '.join([f'log-likelihood {self.log_likelihood:,.1f}', *beware])}>"
+            f"{', '.join([f'log-likelihood {self.log_likelihood:,.1f}', *notes])}>"
         )
 
     def _repr_html_(self) -> str:
@@ -296,7 +295,8 @@ def fit(
         `cluster`, a column such as practice or team; bias-reduced below 40 clusters.
 
     Raises FormulaError for a formula that cannot be read or computed, a predictor that is the same for
-    everybody or a sum of others, and a flag of which all people or none have contacts; InvalidValueError for
+    everybody or a sum of others, a flag of which all people or none have contacts, and a likelihood that
+    does not settle; InvalidValueError for
     counts that are all 0, never 0 where zeros are modelled, or fractions of a count family; and as `collapse`
     for missing, negative and infinite values.
 
@@ -324,6 +324,7 @@ def fit(
     with one_blas_thread():
         estimable.check_terms(problem, {part: one.labels for part, one in settled.items()})
         optimum, optima = starts.climb(problem)
+        estimable.check_converged(optimum, chosen)
         predicted, pearson, never = estimation.sums_of(problem, optimum.coefficients)
         expected_services = estimation.services_of(problem, settled[COUNT], services, need)
         dispersion = pearson / (problem.people - problem.size)
@@ -363,7 +364,6 @@ def fit(
         dispersion=dispersion,
         optima=optima,
         iterations=optimum.iterations,
-        converged=optimum.converged,
         notes=estimable.notes(
             problem,
             optimum,
