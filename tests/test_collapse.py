@@ -137,7 +137,9 @@ def test_cells_follow_neither_order_nor_repetition(drawn: list[tuple], shuffle: 
         shuffled = collapse(rows.iloc[order], ["score", "flag"], count="contacts", weight="weight")
         repeated = rows.loc[rows.index.repeat(rows["weight"])]
         one_each = collapse(repeated, ["score", "flag"], count="contacts")
+        kept = collapse(rows, ["score", "flag"], count="contacts", weight="weight", keep_counts=True)
     same_cells(shuffled, cells)
+    same_cells(kept, cells)
     assert cells.people.sum() == rows["weight"].sum()
     for name in ("zeros", "positives", "total", "total_squares"):
         assert getattr(one_each, name).tolist() == getattr(cells, name).tolist()

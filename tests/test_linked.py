@@ -125,6 +125,9 @@ def test_a_folder_of_parquet_holds_the_same_persons(tmp_path: Path, monkeypatch:
     distinct = cohort.write(tmp_path / "persons")
     assert len(list((tmp_path / "persons").iterdir())) == 3
     pd.testing.assert_series_equal(distinct, rows.nunique(), check_names=False)
+    placed = rows.groupby(["lsoa21", "practice"], observed=True).size()
+    linked = cohort.flows.set_index(["lsoa21", "practice"])["linked"]
+    assert placed.to_dict() == linked[linked > 0].to_dict()
     known = rows.dropna(subset="minority_ethnicity")
     assert 0.02 < 1 - len(known) / len(rows) < 0.04
     key = ["female", "imd_score", "pcn", "minority_ethnicity"]
