@@ -10,20 +10,29 @@ from needsalloc.allocate import Allocation, allocate
 from needsalloc.area_registers import AreaRegisters, registers_by_area
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
+from needsalloc.bootstrap import ClusterBootstrap, bootstrap_clusters
 from needsalloc.catchment import Catchment
 from needsalloc.cohort import synthetic_cohort
+from needsalloc.collapse import Cells, collapse
 from needsalloc.compare import MethodComparison, compare_methods
 from needsalloc.decompose import Decomposition, decompose
 from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.errors import NeedsallocError
+from needsalloc.estimator import CountRegression
 from needsalloc.fifths import fifths_of_people, gradient_by_fifth
+from needsalloc.fit import Fit, fit
 from needsalloc.formulas import Weights, with_estimated_sex
 from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex, need_index
+from needsalloc.inference import Inference
+from needsalloc.limits import Limit
+from needsalloc.linkage import linkage_coverage
+from needsalloc.linked import LinkedCohort, linked_cohort
 from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
 from needsalloc.need import NeedFormula
 from needsalloc.need_measures import MeasureComparison, compare_measures
 from needsalloc.outliers import outliers
+from needsalloc.pace import PaceOfChange, pace_of_change
 from needsalloc.people import People, build_people
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.quality import (
@@ -35,6 +44,7 @@ from needsalloc.quality import (
 )
 from needsalloc.ranges import IndexRange, need_range, range_over
 from needsalloc.releases import ReleaseComparison, compare_releases
+from needsalloc.skills import SkillMix, skill_mix
 from needsalloc.small_areas import SmallAreaRates, small_area_rates
 from needsalloc.sources import (
     read_area_lookup,
@@ -52,6 +62,7 @@ from needsalloc.sources import (
     read_weighted_populations,
     write_template,
 )
+from needsalloc.team_effects import TeamEffects, team_effects
 from needsalloc.use import ExpectedUse
 from needsalloc.vintages import carry_counts, carry_rates, carry_registrations
 
@@ -61,33 +72,45 @@ __all__ = [
     "Allocation",
     "AreaRegisters",
     "Catchment",
+    "Cells",
+    "ClusterBootstrap",
     "Combination",
+    "CountRegression",
     "Decomposition",
     "EquityAudit",
     "ExpectedUse",
+    "Fit",
     "Growth",
     "IndexRange",
     "InequalityMeasures",
+    "Inference",
+    "Limit",
+    "LinkedCohort",
     "MeasureComparison",
     "MethodComparison",
     "NeedFormula",
     "NeedIndex",
     "NeedsallocError",
+    "PaceOfChange",
     "People",
     "PlanningCohorts",
     "RelativeNeed",
     "ReleaseComparison",
+    "SkillMix",
     "SmallAreaRates",
+    "TeamEffects",
     "Weights",
     "__version__",
     "agreement",
     "allocate",
     "audit_equity",
+    "bootstrap_clusters",
     "build_people",
     "calibration",
     "carry_counts",
     "carry_rates",
     "carry_registrations",
+    "collapse",
     "compare_measures",
     "compare_methods",
     "compare_releases",
@@ -96,16 +119,20 @@ __all__ = [
     "deprivation_fifth",
     "deprivation_fifth_of_teams",
     "fifths_of_people",
+    "fit",
     "goes_with",
     "gradient_by_fifth",
     "inequality_measures",
     "label_of_most_patients",
+    "linkage_coverage",
+    "linked_cohort",
     "living_outside",
     "need_index",
     "need_range",
     "outliers",
     "overlap",
     "own_icb_assignment",
+    "pace_of_change",
     "people_served",
     "planning_cohorts",
     "range_over",
@@ -126,9 +153,11 @@ __all__ = [
     "registers_by_area",
     "relative_need",
     "relative_need_by_area",
+    "skill_mix",
     "small_area_rates",
     "synthetic",
     "synthetic_cohort",
+    "team_effects",
     "with_estimated_sex",
     "write_template",
 ]
