@@ -144,7 +144,7 @@ NEED = table({"P1": 3.0, "P2": 1.0})
         (10, NEED, {"minimum": -1}, errors.AllocationError, "cannot be negative"),
         (10, NEED, {"minimum": float("nan")}, errors.AllocationError, "minimum is nan"),
         (10, NEED, {"minimum": 6}, errors.AllocationError, "2 teams needs 12.*total is 10"),
-        (10, NEED, {"rule": "hamilton"}, errors.AllocationError, "hamilton.*choose webster"),
+        (10, NEED, {"rule": "droop"}, errors.AllocationError, "droop.*choose webster, hamilton"),
         (10, NEED, {"without_posts": ("P1", "P2")}, errors.AllocationError, "has any need"),
         (10, NEED, {"without_posts": ("P9",)}, errors.UnknownCodeError, "P9"),
         (10, table({"P1": -3.0}), {}, errors.InvalidValueError, "1 teams.*P1"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from needsalloc import errors
 from needsalloc.kernels.apportion import apportion
-from needsalloc.limits import Limit, bounds
+from needsalloc.limits import Limit, bounds, posts_for_cover
 
 TABLE = pd.DataFrame(
     {"target": [10.0, 6.0, 4.0], "current": [12.0, 5.3, 4.0], "people": [50_000, 30_000, 20_000]},
@@ -129,3 +129,10 @@ def test_what_is_missing_is_named():
             bounds([share], table, step=1)
     with pytest.raises(errors.AllocationError, match="same name"):
         found(COVER, COVER)
+
+
+def test_a_minimum_team_from_stated_cover():
+    # Two on duty for 12 hours on 7 days are 168 hours; a post of 37.5 hours with 20 % away has 30.
+    assert posts_for_cover(2, hours_a_week=84, hours_of_a_post=37.5, away=0.2) == pytest.approx(5.6)
+    with pytest.raises(errors.InvalidValueError, match="1 away"):
+        posts_for_cover(2, hours_a_week=84, hours_of_a_post=37.5, away=1.0)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from needsalloc.errors import AllocationError, InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels.bounded import clash
@@ -122,36 +123,28 @@ def bounds(limits: Sequence[Limit], table: pd.DataFrame, *, step: float, unit: s
         raise AllocationError(
             "Two limits have the same name. Name each once, so that a plan can refer to it."
         )
-    lower = pd.DataFrame({"posts": 0.0, "by": ""}, table.index)
-    upper = pd.DataFrame({"posts": np.inf, "by": ""}, table.index)
+    minimum, cap = np.zeros(len(table)), np.full(len(table), np.inf)
+    minimum_by, cap_by = np.full((2, len(table)), "", dtype=object)
     for limit in limits:
-        posts = _posts(limit, table)
-        whole = posts / step
-        up, down = np.ceil(whole - _EXACT) * step, np.floor(whole + _EXACT) * step
-        if limit.kind == "protected" and (off := posts.index[(up - down) > _EXACT]).size:
+        held, posts = _posts(limit, table)
+        up, down = np.ceil(posts / step - _EXACT) * step, np.floor(posts / step + _EXACT) * step
+        if limit.kind == "protected" and (off := table.index[held[up - down > _EXACT]]).size:
             raise AllocationError(
                 f"{limit.name!r} protects posts of {len(off):,} teams that are no multiple of the step "
                 f"{step:g}: {first_few(off)}. Round them or choose a smaller step."
             )
         if limit.kind != "cap":
-            tighter = up.index[up > lower.loc[up.index, "posts"]]
-            lower.loc[tighter, "posts"], lower.loc[tighter, "by"] = up[tighter], limit.name
+            tighter = up > minimum[held]
+            minimum[held[tighter]], minimum_by[held[tighter]] = up[tighter], limit.name
         if limit.kind != "minimum":
-            tighter = down.index[down < upper.loc[down.index, "posts"]]
-            upper.loc[tighter, "posts"], upper.loc[tighter, "by"] = down[tighter], limit.name
-    found = pd.DataFrame(
-        {
-            "minimum": lower["posts"].round(10),
-            "cap": upper["posts"].round(10),
-            "minimum_by": lower["by"],
-            "cap_by": upper["by"],
-        }
-    )
-    return Bounds(found, tuple(limits), step, unit)
+            tighter = down < cap[held]
+            cap[held[tighter]], cap_by[held[tighter]] = down[tighter], limit.name
+    found = {"minimum": minimum.round(10), "cap": cap.round(10), "minimum_by": minimum_by, "cap_by": cap_by}
+    return Bounds(pd.DataFrame(found, table.index), tuple(limits), step, unit)
 
 
-def _posts(limit: Limit, table: pd.DataFrame) -> pd.Series:
-    """Posts by team that a limit comes to, for the teams that it holds."""
+def _posts(limit: Limit, table: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Where the teams stand that a limit holds, and the posts that it comes to there."""
     if limit.kind not in _KINDS or limit.basis not in _COLUMN:
         raise UnknownCodeError(
             f"{limit.name!r} is a {limit.kind!r} by {limit.basis!r}: choose {', '.join(_KINDS)}; "
@@ -159,23 +152,44 @@ def _posts(limit: Limit, table: pd.DataFrame) -> pd.Series:
         )
     if not (np.isfinite(limit.value) and limit.value >= 0):
         raise InvalidValueError(f"{limit.name!r} is {limit.value:g}; give a number that is not negative.")
-    teams = table.index if limit.teams is None else pd.Index(limit.teams)
-    stray = teams.difference(table.index)
-    if len(stray):
+    held = np.arange(len(table)) if limit.teams is None else table.index.get_indexer(pd.Index(limit.teams))
+    if (held < 0).any():
+        stray = [team for team in limit.teams or () if team not in table.index]
         raise UnknownCodeError(
             f"{limit.name!r} names {len(stray):,} teams that are not in the plan: {first_few(stray)}."
         )
     column = _COLUMN[limit.basis]
     if column is None:
-        return pd.Series(float(limit.value), teams)
-    if column not in table or table.loc[teams, column].isna().any():
-        lacking = teams[table.loc[teams, column].isna()] if column in table else teams
+        return held, np.full(len(held), float(limit.value))
+    of = table[column].to_numpy(np.float64)[held] if column in table else np.full(len(held), np.nan)
+    lacking = table.index[held[~np.isfinite(of)]]
+    if len(lacking):
         raise InvalidValueError(
             f"{limit.name!r} is a {limit.basis}, and {len(lacking):,} teams have no {column}: "
-            f"{first_few(lacking)}."
+            f"{first_few(lacking)}. Give every team that the limit holds its figure, as the column {column}."
         )
-    per = 10_000 if column == "people" else 1
-    return table.loc[teams, column].astype(np.float64) * limit.value / per
+    return held, of * limit.value / (10_000 if column == "people" else 1)
 
 
-__all__ = ["Bounds", "Limit", "bounds"]
+def posts_for_cover(on_duty: float, *, hours_a_week: float, hours_of_a_post: float, away: float) -> float:
+    """Posts that keep so many staff on duty: what a minimum team comes to.
+
+    posts = on_duty * hours_a_week / (hours_of_a_post * (1 - away))
+
+    hours_a_week: of the service (12 hours on 7 days are 84). hours_of_a_post: contracted, such as 37.5. away:
+    the share of them for leave, sickness and training. All are the service's own: none is built in.
+
+    Raises InvalidValueError for hours that are not above 0, or a share that is not from 0 to below 1.
+
+    >>> round(posts_for_cover(2, hours_a_week=84, hours_of_a_post=37.5, away=0.2), 2)
+    5.6
+    """
+    if not (on_duty > 0 and hours_a_week > 0 and hours_of_a_post > 0 and 0 <= away < 1):
+        raise InvalidValueError(
+            f"{on_duty:g} on duty for {hours_a_week:g} hours in posts of {hours_of_a_post:g}, {away:g} away: "
+            "staff and hours must be above 0, the share away from 0 to below 1."
+        )
+    return on_duty * hours_a_week / (hours_of_a_post * (1.0 - away))
+
+
+__all__ = ["Bounds", "Limit", "bounds", "posts_for_cover"]

@@ -160,7 +160,9 @@ def pace_of_change(
     opening = chosen["current"].to_numpy(np.float64)
     if opening.sum() <= 0:
         raise AllocationError("There are no posts in place to start from: share out new ones with allocate.")
-    shares = chosen["target_share"].to_numpy(np.float64)
+    # With ring-fenced posts a team's part of all targets is not its share by need.
+    part = chosen["target" if chosen["target"].any() else "target_share"].to_numpy(np.float64)
+    shares = part / part.sum()
     steps = (growth,) * years if isinstance(growth, (int, float)) else tuple(growth)
     if len(steps) != years or not all(np.isfinite(steps)) or min(steps) <= -1:
         raise AllocationError(

@@ -81,7 +81,7 @@ def skill_mix(
     """
     posts = plan.table["posts"]
     shares = _shares(mix, posts.index)
-    wanted = shares.to_numpy() * plan.steps[:, None]
+    wanted: Floats = shares.to_numpy() * plan.steps[:, None]
     steps = _band_steps(totals, shares.columns, wanted, plan)
     fitted = _fitted(wanted, plan.steps.astype(np.float64), steps.astype(np.float64), shares.columns)
     given = controlled_rounding(fitted)
