@@ -426,6 +426,17 @@ def test_a_flag_that_separates_is_refused_by_name(family, cohort):
     assert fit("contacts ~ age + flag", rows, family=family, zero="~ age").predicted > 0
 
 
+def test_columns_that_are_one_among_users_are_one_in_a_hurdle(cohort):
+    """Its count part sees users only; who has no contact may differ."""
+    users = cohort["contacts"] > 0
+    rows = cohort.assign(twin=cohort["frail"].where(users, 1 - cohort["frail"]))
+    with pytest.raises(
+        FormulaError, match="count part: among people with contacts the terms frail, twin add up"
+    ):
+        fit("contacts ~ age + frail + twin", rows, family="hurdle", zero="~ age")
+    assert fit("contacts ~ age + frail + twin", rows, family="poisson").predicted > 0
+
+
 def test_users_with_one_contact_each_have_no_rate_in_a_hurdle(cohort):
     rows = cohort.assign(
         contacts=cohort["contacts"].where(cohort["frail"] == 0, cohort["contacts"].clip(upper=1))
@@ -435,16 +446,24 @@ def test_users_with_one_contact_each_have_no_rate_in_a_hurdle(cohort):
 
 
 def test_what_only_all_cells_can_tell_is_not_refused_on_a_sample(cohort, monkeypatch):
+    """A flag of one cell that no sample of 20 has: it is looked for on all cells, and found good."""
     from needsalloc.kernels import starts
 
-    rows = cohort.assign(flag=0)
-    rows.loc[cohort.index[cohort["contacts"] > 0][:3], "flag"] = 1
-    rows.loc[cohort.index[cohort["contacts"] == 0][:3], "flag"] = 1
+    alike = (cohort["age"] == cohort["age"].iloc[0]) & (cohort["imd"] == cohort["imd"].iloc[0])
+    assert cohort["contacts"][alike].min() == 0 < cohort["contacts"][alike].max()
+    rows = cohort.assign(flag=alike.astype(int))
     formula = "contacts ~ age + imd + flag"
     expected = fit(formula, rows, zero="~ age")
-    whole = starts.sample
-    monkeypatch.setattr(starts, "sample", lambda problem: whole(problem, 150))
+    whole, without = starts.sample, []
+
+    def sample(problem):
+        few = whole(problem, 20)
+        without.append(few is not problem and few.designs["count"].rows(0, len(few.stats))[3].max() == 0)
+        return few
+
+    monkeypatch.setattr(starts, "sample", sample)
     found = fit(formula, rows, zero="~ age")
+    assert without[0]
     assert found.coefficients.to_numpy() == pytest.approx(expected.coefficients.to_numpy(), rel=1e-8)
 
 

@@ -164,8 +164,8 @@ def check_converged(optimum: Optimum, family: Family) -> None:
     """Refuse what is no optimum. Raises FormulaError."""
     if not optimum.converged:
         raise FormulaError(
-            f"The likelihood of {family.name} did not settle in {optimum.iterations} passes, so that there are "
-            "no estimates. Use fewer terms, or a simpler family."
+            f"The likelihood of {family.name} did not settle in {optimum.iterations} passes: there are no "
+            "estimates. Use fewer terms, or a simpler family."
         )
 
 
