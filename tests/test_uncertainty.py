@@ -16,6 +16,8 @@ from needsalloc.collapse import collapse
 from needsalloc.errors import FormulaError, InvalidValueError
 from needsalloc.fit import Fit, fit
 from needsalloc.index_of_people import need_index_of_people
+from needsalloc.kernels import drawn_need
+from needsalloc.kernels.families import FAMILIES
 from needsalloc.uncertainty import index_uncertainty, uncertainty_on_flows
 from small_worlds import WHOLE, law
 from small_worlds import people as people_of
@@ -92,6 +94,25 @@ def test_ranks_and_chances_are_those_of_the_draws(rows: pd.DataFrame, of_rows: F
     same = index_uncertainty(of_rows, rows, by="team", draws=200, seed=5)
     pd.testing.assert_frame_equal(same.draws, sure.draws)
     assert not same.draws.equals(index_uncertainty(of_rows, rows, by="team", draws=200, seed=6).draws)
+
+
+def test_parts_of_cells_and_draws_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_need, "CELLS_AT_ONCE", 7)
+    monkeypatch.setattr(drawn_need, "DRAWS_AT_ONCE", 3)
+    rng = np.random.default_rng(1)
+    x, b, g = rng.normal(size=(2, 50)), rng.normal(size=(10, 2)), rng.normal(size=(10, 2))
+    weight, group = rng.random(50), rng.integers(0, 4, 50)
+    found = drawn_need.totals(
+        FAMILIES["zip"],
+        lambda start, stop: {"count": x[:, start:stop], "zero": x[:, start:stop]},
+        {"count": b, "zero": g},
+        weight,
+        group,
+        5,
+    )
+    need = np.exp(b @ x) / (1 + np.exp(g @ x))
+    expected = np.stack([(need * weight * (group == k)).sum(axis=1) for k in range(5)], axis=1)
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 @law(st.lists(st.floats(0, 12), min_size=8, max_size=8), examples=8)
