@@ -159,7 +159,7 @@ def test_poor_compression_is_said_and_its_cause_named() -> None:
     assert cells.alone == 100
     assert cells.compression == 1.0
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         collapse(rows, ["female"], count="contacts")
 
 

@@ -233,7 +233,7 @@ def _refuse(
     for above in (design.weight, design.exposure):
         if above is not None:
             faults[f"{above} is not above 0"] = number(above) <= 0
-    fractional = (y != y.floor()) & ~y.is_null() & ~y.is_nan()
+    fractional = (y != y.round(0)) & ~y.is_null() & ~y.is_nan()
     sums = {f"fault_{i}": fault for i, fault in enumerate([*faults.values(), fractional])}
     counted = frame.select(
         nw.len().alias("rows"), *(fault.cast(nw.Int64).sum().alias(name) for name, fault in sums.items())
