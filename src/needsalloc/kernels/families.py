@@ -141,7 +141,8 @@ class Family:
     zeros:
         "plain", "inflated" or "hurdle".
     fractions:
-        Whether y may be a fraction: a quasi-likelihood, of which the errors must be robust.
+        Whether y may be a fraction: a quasi-likelihood, of which the model errors grow with Pearson's
+        dispersion.
     """
 
     name: str

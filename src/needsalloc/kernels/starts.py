@@ -73,7 +73,7 @@ def _calibration(stats: Stats, picked: Ints, weight: Floats) -> Floats:
     sums = np.stack([stats.zeros, stats.positives, stats.total])
     here = sums[:, picked]
     lacking = sums.sum(axis=1) - here @ weight
-    return np.asarray(1.0 + np.linalg.lstsq((weight * here) @ here.T, lacking)[0] @ here)
+    return np.asarray(1.0 + np.linalg.lstsq((weight * here) @ here.T, lacking, rcond=None)[0] @ here)
 
 
 def find(problem: Problem) -> Start:
