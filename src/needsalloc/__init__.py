@@ -26,7 +26,7 @@ from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inference import Inference
 from needsalloc.limits import Limit
-from needsalloc.linkage import linkage_coverage
+from needsalloc.linkage import Linkage, linkage_coverage
 from needsalloc.linked import LinkedCohort, linked_cohort
 from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
 from needsalloc.need import NeedFormula
@@ -85,6 +85,7 @@ __all__ = [
     "InequalityMeasures",
     "Inference",
     "Limit",
+    "Linkage",
     "LinkedCohort",
     "MeasureComparison",
     "MethodComparison",
