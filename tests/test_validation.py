@@ -11,13 +11,12 @@ import pytest
 from hypothesis import strategies as st
 
 from linked_people import FORMULA, ROLES, fitted, people
-from needsalloc import held_out as splitting
 from needsalloc.collapse import Cells, collapse
 from needsalloc.errors import FormulaError, InvalidValueError, MissingColumnError
 from needsalloc.families_compared import compare_families
 from needsalloc.fit import Fit, fit
-from needsalloc.held_out import held_out
-from needsalloc.validation import calibration, r_squared, rootogram
+from needsalloc.held_out import _clusters, _people, held_out
+from needsalloc.validation import calibration_by, r_squared, rootogram
 from small_worlds import law
 
 pytestmark = pytest.mark.filterwarnings("ignore:<Cells")  # a few thousand people compress poorly
@@ -104,7 +103,7 @@ def test_people_by_count_are_those_observed(rows: pd.DataFrame, cells: Cells, of
 def test_calibration_by_level_as_pandas_has_it(rows: pd.DataFrame, cells: Cells, of_cells: Fit) -> None:
     predicted, chance = of_cells.predict(rows), of_cells.share_with_contact(rows)
     for by in ("group", "team", "age"):
-        table = calibration(of_cells, cells, by=by).table
+        table = calibration_by(of_cells, cells, by).table
         grouped = rows.assign(predicted=predicted, chance=chance).groupby(by)
         assert table["people"].tolist() == grouped.size().tolist()
         assert table["observed"].tolist() == grouped["contacts"].sum().tolist()
@@ -114,14 +113,14 @@ def test_calibration_by_level_as_pandas_has_it(rows: pd.DataFrame, cells: Cells,
         assert table["predicted_share_with_contact"].to_numpy() == pytest.approx(
             grouped["chance"].mean().to_numpy()
         )
-    found = calibration(of_cells, cells, by="team")
+    found = calibration_by(of_cells, cells, "team")
     ratio = found.table["predicted"] / found.table["observed"]
     assert found.largest_miss == pytest.approx((ratio - 1).abs().max())
     assert "Calibration by team" in repr(found)
 
 
 def test_tenths_are_of_equal_size_and_rise(rows: pd.DataFrame, cells: Cells, of_cells: Fit) -> None:
-    table = calibration(of_cells, cells).table
+    table = calibration_by(of_cells, cells).table
     assert len(table) == 10
     assert (table["lowest"].iloc[1:].to_numpy() > table["highest"].iloc[:-1].to_numpy()).all()
     predicted = of_cells.predict(rows)
@@ -131,7 +130,7 @@ def test_tenths_are_of_equal_size_and_rise(rows: pd.DataFrame, cells: Cells, of_
         assert rows.loc[inside, "contacts"].sum() == table.at[tenth, "observed"]
     # Nobody's prediction is in two tenths, so that their sizes differ by the people of one prediction.
     assert table["people"].between(400, 800).all()
-    fifths = calibration(of_cells, cells, by="nurses", groups=4).table
+    fifths = calibration_by(of_cells, cells, "nurses", groups=4).table
     assert fifths["people"].sum() == len(rows)
     assert len(fifths) == 4
 
@@ -154,7 +153,7 @@ def test_r_squared_as_numpy_has_it(rows: pd.DataFrame, cells: Cells, family: str
 
 @law(st.integers(0, 10_000), st.floats(0.1, 0.9), examples=15)
 def test_a_split_keeps_everybody_once(cells: Cells, seed: int, share: float) -> None:
-    for split in (splitting._people, splitting._clusters):
+    for split in (_people, _clusters):
         parts = split(cells, share, np.random.default_rng(seed))
         for name in ("zeros", "positives", "total", "total_squares", "log_factorials"):
             whole = getattr(cells, name).sum()
@@ -171,7 +170,7 @@ def test_a_split_keeps_everybody_once(cells: Cells, seed: int, share: float) -> 
 
 def test_people_held_out_are_drawn_by_a_coin_each(cells: Cells) -> None:
     """Of the people of each count, half: a binomial number, so that counts of users vary as they should."""
-    drawn = [splitting._people(cells, 0.3, np.random.default_rng(seed))[1] for seed in range(200)]
+    drawn = [_people(cells, 0.3, np.random.default_rng(seed))[1] for seed in range(200)]
     sizes = np.array([part.people.sum() for part in drawn])
     n = cells.people.sum()
     assert sizes.mean() == pytest.approx(0.3 * n, abs=4 * np.sqrt(0.21 * n / 200))
@@ -184,7 +183,7 @@ def test_a_fit_without_some_people_is_that_of_the_others(rows: pd.DataFrame) -> 
     cells = collapse(rows, COLUMNS, count="contacts", cluster="team")
     whole = fit(FORMULA, cells)
     found = held_out(whole, cells, of="clusters", share=0.4, seed=3)
-    out = splitting._clusters(cells, 0.4, np.random.default_rng(3))[1].cluster.unique()
+    out = _clusters(cells, 0.4, np.random.default_rng(3))[1].cluster.unique()
     inside, outside = rows[~rows["team"].isin(out)], rows[rows["team"].isin(out)]
     again = fit(FORMULA, inside)
     y, predicted = outside["contacts"], again.predict(outside)
@@ -231,7 +230,7 @@ def test_pictures_are_drawn(cells: Cells, of_cells: Fit) -> None:
     plt = pytest.importorskip("matplotlib.pyplot")
     axes = rootogram(of_cells, cells).plot()
     assert axes.get_xlabel() == "Contacts"
-    axes = calibration(of_cells, cells, by="team").plot()
+    axes = calibration_by(of_cells, cells, "team").plot()
     assert [text.get_text() for text in axes.get_xticklabels()] == [f"T{t}" for t in range(8)]
     plt.close("all")
 
@@ -243,7 +242,7 @@ def test_bad_input_is_named(rows: pd.DataFrame, cells: Cells, of_cells: Fit) -> 
         ({"groups": 1}, InvalidValueError, "at least 2"),
     ):
         with pytest.raises(fault, match=said):
-            calibration(of_cells, cells, **options)
+            calibration_by(of_cells, cells, **options)
     plain = collapse(rows, COLUMNS, count="contacts")
     for options, fault, said in (
         ({"of": "areas"}, FormulaError, "people or clusters"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def need_formula(fit: Fit) -> NeedFormula:
     """The need formula of a fit, as `Fit.formula` has it.
 
-    Raises FormulaError for terms that are no products of columns.
+    Raises FormulaError for terms that are no products of columns, unmet need without a reference to be held
+    at, and services used that enter by level, so that no number of them can be put in.
     """
     count = _coefficients(fit, COUNT)
     zero = _coefficients(fit, ZERO) if ZERO in fit.family.parts else {}
@@ -34,6 +36,7 @@ def need_formula(fit: Fit) -> NeedFormula:
             f"{len(odd):,} terms are no products of columns: {first_few(dict.fromkeys(odd))}. Make them "
             "columns of the rows before fitting, so that a formula can hold and name them."
         )
+    _check_held(fit, zero or count, terms)
     constants = zero.pop(INTERCEPT, 0.0) if zero else -np.inf, count.pop(INTERCEPT, 0.0)
     source = f"a fit of {fit.count} on {fit.people:,.0f} people"
     return NeedFormula(
@@ -59,6 +62,32 @@ def need_formula(fit: Fit) -> NeedFormula:
 def _coefficients(fit: Fit, part: str) -> dict[str, float]:
     found = {str(term): float(value) for term, value in fit.coefficients[part].items()}
     return found | ({fit.offset[part]: 1.0} if part in fit.offset else {})
+
+
+def _check_held(fit: Fit, contact: Iterable[str], terms: Iterable[str]) -> None:
+    """Refuse what cannot be held. contact: the terms of the part that says who has any contact."""
+    atoms = set(predictors.atoms(contact))
+    unmet = [name for name, role in fit.roles.items() if role == "unmet_need"]
+    if centred := [name for name in unmet if name in fit.centring]:
+        raise FormulaError(
+            f"{first_few(centred)} is unmet need, held at its reference, which is 0, and is centred at a "
+            "mean: leave it out of centre=[…]."
+        )
+    if full := [
+        name
+        for name in unmet
+        if name in fit.levels and atoms >= {f"{name}={level}" for level in fit.levels[name]}
+    ]:
+        raise FormulaError(
+            f"{first_few(full)} is unmet need and each of its levels has a term, so that none is the "
+            "reference: leave the intercept in, and main effects beside products."
+        )
+    by_level = [atom for atom in predictors.atoms(terms) if "=" in atom]
+    if services := [atom for atom in by_level if predictors.column_of(atom) in fit.services]:
+        raise FormulaError(
+            f"{first_few(services)} is utilisation by level; held, it is what need makes expected, a number. "
+            "Let it enter as a number, or give it the role of need."
+        )
 
 
 def _supply(fit: Fit, atoms: list[str]) -> dict[str, float]:

@@ -162,7 +162,7 @@ def _chance(family: Family, eta: Floats, y: int) -> Floats:
     return np.exp(family.log_likelihood(eta, Stats.of_rows(np.full(len(eta), y))))
 
 
-def calibration(fit: Fit, cells: Cells, *, by: str = PREDICTION, groups: int | None = None) -> Calibration:
+def calibration_by(fit: Fit, cells: Cells, by: str = PREDICTION, *, groups: int | None = None) -> Calibration:
     """Predicted and observed contacts by level of a column, or by groups of rising prediction.
 
     cells: those fitted or others, with `by` among their columns or as their cluster.
@@ -334,7 +334,7 @@ __all__ = [
     "Observed",
     "Rootogram",
     "calibrated",
-    "calibration",
+    "calibration_by",
     "column_of",
     "expected_people",
     "labels_of",
