@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from needsalloc.report import Assumption, Bundle, Check, Source
+from needsalloc.report.bundle import BESIDE
 
 NAMES = (
     "Ashbrook and Villages",
@@ -131,6 +132,8 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
         ),
         equity=_equity(need, home, posts, now, weighted, current),
         flows=flows,
+        beside=_beside(allocation.head(teams)[["team", "team_name"]]),
+        said={name: f"What {name} says." for name in BESIDE},
         parameters={
             "Service": "district nursing",
             "Total": f"{total:g} WTE",
@@ -186,6 +189,34 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
         version="0.1.0",
     )
     return replace(bundle, **changes)
+
+
+def _beside(teams: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables beside the allocation, every value made up."""
+    number = np.arange(len(teams))
+    return {
+        "decomposition": teams.assign(
+            base=1.0, age_and_sex=0.1, deprivation=-0.05, copd=0.01 * number,
+            need_index_england=1.05 + 0.01 * number,
+        ),
+        "need_range": teams.assign(
+            index=1.05, low=0.95, high=1.1, lowest_by="as-printed, age x man, resident people",
+            highest_by="realigned, age x man, registered people", ways=12, side="on both sides",
+            best_rank=1.0, worst_rank=2.0, fifths=1,
+        ),
+        "index_changes": teams.head(1).assign(before=0.98, after=1.05, change=0.0714, crosses_1=True),
+        "planning_cohorts": teams.assign(
+            icb="QQQ", registered=9000.0, resident_65_and_over=1500.0, dementia_register=90.0 + number,
+            care_home_beds_nursing=np.where(number == 0, 40.0, np.nan),
+        ),
+        "cohort_sources": pd.DataFrame(
+            {
+                "column": ["resident_65_and_over", "care_home_beds_nursing"], "people": ["residents", "beds"],
+                "source": ["population.csv", "not given"], "on": ["mid-2024", ""],
+                "how": ["shared by proportional", "empty: no file gives it"], "growth": ["to 2027/28", ""],
+            }
+        ),
+    }  # fmt: skip
 
 
 def _equity(

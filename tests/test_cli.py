@@ -24,7 +24,10 @@ from plan_folders import (
     write_files,
 )
 
-TABLES = ("allocation", "coverage", "equity", "flows", "need")
+TABLES = (
+    "allocation", "coverage", "equity", "flows", "need",
+    "decomposition", "need_range", "planning_cohorts", "cohort_sources",
+)  # fmt: skip
 REPORT = {
     "index.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml",
     *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),

@@ -98,7 +98,7 @@ def test_a_misspelt_section_is_refused_and_the_right_one_named(section):
 
 def test_a_key_like_no_other_is_answered_with_the_known_ones():
     wrong = smallest() | {"need": {"zzz": 1}}
-    with pytest.raises(PlanError, match="unknown key 'zzz'; it knows formula, base, people"):
+    with pytest.raises(PlanError, match="unknown key 'zzz'; it knows formula, hold, base, people"):
         check_plan(wrong)
 
 

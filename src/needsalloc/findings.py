@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from needsalloc import reference
 from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
 from needsalloc.audit import EquityAudit, audited
 from needsalloc.errors import first_few
 from needsalloc.grouping import OF_AREAS
-from needsalloc.index import NeedIndex
+from needsalloc.index import NeedIndex, least_fitted_score
 from needsalloc.inputs import Inputs
 from needsalloc.plan import Plan
 from needsalloc.report import Check
@@ -21,9 +20,10 @@ from needsalloc.teams import NOT_IN_MAP
 
 
 def sentences(
-    plan: Plan, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float
+    inputs: Inputs, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float | None
 ) -> tuple[str, ...]:
     """The headline findings; `moved` is the share of posts that the formula's other reading would move."""
+    plan = inputs.plan
     unit, table = plan.plan.unit, allocation.table
     teams = table[table["target_share"] > 0]
     index = teams[need.column]
@@ -36,14 +36,27 @@ def sentences(
         f"Need per adult runs from {index.min():.2f} ({names[low]}) to {index.max():.2f} "
         f"({names[high]}), where {need.base.name} is 1.00.",
         _against_now(allocation, audit),
-        "The formula is from print and gives no interval. Its count table read the other way would move "
-        f"{moved:.1%} of the posts: a range over readings, not a measure of chance. How contacts rise with "
-        "age among users is held to no published figure.",
+        _how_sure(inputs, moved),
         f"Left out: children, since the formula is for adults; {left_out}; "
         "and whatever no open file says of need.",
         "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
         "targets are short.",
     )
+
+
+def _how_sure(inputs: Inputs, moved: float | None) -> str:
+    if inputs.own_formula is not None:
+        return (
+            f"The formula is the planner's own ({inputs.formula.name}, {inputs.own_formula['file']}). It "
+            "gives no interval, and nothing here says how well it describes these people."
+        )
+    said = "The formula is from print and gives no interval. "
+    if moved is not None:
+        said += (
+            f"Its count table read the other way would move {moved:.1%} of the posts: a range over readings, "
+            "not a measure of chance. "
+        )
+    return said + "How contacts rise with age among users is held to no published figure."
 
 
 def _without_a_team(need: NeedIndex, table: pd.DataFrame, icb: str | None) -> str:
@@ -188,6 +201,7 @@ def parameters(inputs: Inputs, need: NeedIndex) -> dict[str, str]:
         "Teams": _teams_in_words(inputs, need),
         "Catchment method": _method_in_words(need),
         "Need formula": need.use.formula.name,
+        **_asked_of_need(inputs),
         "Base of the need index": f"{need.base.name}: {need.base.adults:,.0f} adults",
         "People of a team": f"{need.people} adults, whose mean need index is {mean:.3f}",
         "Weighted population": (
@@ -200,6 +214,16 @@ def parameters(inputs: Inputs, need: NeedIndex) -> dict[str, str]:
         "Posts now": now,
         **{f"Date of {role}": inputs.dated(role) for role in inputs.frames if role != "current"},
     }
+
+
+def _asked_of_need(inputs: Inputs) -> dict[str, str]:
+    """What the plan holds for everybody, and how it grows people, where it does."""
+    asked, growth = {}, inputs.growth
+    if held := inputs.plan.need.hold:
+        asked["Held for everybody"] = ", ".join(f"{name} at {value:g}" for name, value in held.items())
+    if growth is not None:
+        asked["Growth"] = growth.said
+    return asked
 
 
 def _teams_in_words(inputs: Inputs, need: NeedIndex) -> str:
@@ -225,14 +249,15 @@ def _without_pcn_in_words(plan: Plan, need: NeedIndex) -> str:
     return "given posts" if plan.allocate.posts_without_pcn else "given no posts"
 
 
-def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ...]:
+def assumptions(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ...]:
     """Of the formula, of the people, and of sharing posts."""
+    from_print = inputs.own_formula is None
     found = [
         Assumption(
             "A contact takes the same time everywhere",
             "No open file gives travel or minutes by team; contacts are not workload",
             "assumption",
-            "Filipe et al. 2024 count contacts",
+            "Filipe et al. 2024 count contacts" if from_print else "",
         ),
         Assumption(
             "In the equity table each team's posts are spread over its areas by expected use",
@@ -240,16 +265,9 @@ def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ..
             "assumption",
             "",
         ),
-        Assumption(
-            "How contacts rise with age among users is not held to any published figure",
-            "In a made-up cohort with the paper's margins the largest cell of the index by age, sex and "
-            "deprivation is about 21; the paper's Figure 1 has about 11. Leaving conditions and emergency "
-            "admissions out of the count part brings 90 and over to 11 and moves about 1 % of the posts",
-            "inference",
-            "docs/methods.md",
-        ),
-        _outside_fitted_range(need),
     ]
+    if from_print:
+        found += [_contacts_by_age(), _outside_fitted_range(need, allocation)]
     if not need.use.people.catchment.is_national:
         found.append(
             Assumption(
@@ -266,14 +284,25 @@ def assumptions(need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ..
     return (*need.use.formula.notes, *need.use.people.notes, *found)
 
 
-def _outside_fitted_range(need: NeedIndex) -> Assumption:
-    printed = reference.read("filipe-2024-table1").frame.set_index("variable")
-    least_deprived = printed["mean"]["imd_quintile_5_least_deprived_score"]
-    adults = need.areas["registered_adults"]
-    beyond = adults[need.use.people.imd_score < least_deprived].sum() / adults.sum()
+def _contacts_by_age() -> Assumption:
     return Assumption(
-        f"{beyond:.1%} of adults live in areas less deprived than the mean of Liverpool's least deprived "
-        "fifth",
+        "How contacts rise with age among users is not held to any published figure",
+        "In a made-up cohort with the paper's margins the largest cell of the index by age, sex and "
+        "deprivation is about 21; the paper's Figure 1 has about 11. Leaving conditions and emergency "
+        "admissions out of the count part brings 90 and over to 11 and moves about 1 % of the posts",
+        "inference",
+        "docs/methods.md",
+    )
+
+
+def _outside_fitted_range(need: NeedIndex, allocation: Allocation) -> Assumption:
+    teams = allocation.table
+    share, adults = teams["share_outside_fitted_range"], teams[f"{need.people}_adults"]
+    beyond = (share * adults).sum() / adults[share.notna()].sum()
+    return Assumption(
+        f"{beyond:.1%} of {need.people} adults live in areas less deprived than the mean of Liverpool's "
+        f"least deprived fifth (a score of {least_fitted_score(need.use.formula):.1f}); by team, from "
+        f"{share.min():.0%} to {share.max():.0%}",
         "The formula is carried there beyond the areas it was fitted on",
         "inference",
         "Filipe et al. 2024, Table 1",

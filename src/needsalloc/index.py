@@ -7,12 +7,14 @@ weighted population_k = population_k * index_k, rescaled to the base's populatio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
+from needsalloc import reference
 from needsalloc.ages import Whose
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
@@ -22,8 +24,13 @@ from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import flow
 from needsalloc.use import ExpectedUse
 
+if TYPE_CHECKING:
+    from needsalloc.need import NeedFormula
+
 Floats = NDArray[np.float64]
 BaseName = Literal["england", "icb"]
+# Table 1 of Filipe et al. 2024 describes the people that its formula was fitted on.
+FITTED_ON = "filipe-2024-table1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class NeedIndex:
     teams:
         Index team: `team_name`, `icb`, `icb_name`, `is_team`, `registered`, `outside` (of these, not living
         in an English area), `resident`, `registered_adults`, `resident_adults`, `expected_use`,
-        `need_index_<base>`, `weighted_population`.
+        `need_index_<base>`, `weighted_population`, and `share_outside_fitted_range` of its adults, who live
+        in areas less deprived than the formula was fitted on (NaN where that is not known).
     base:
         Where the index is 1.
     people:
@@ -132,6 +140,7 @@ def need_index(
     teams[column] = teams["expected_use"] / found.mean_use
     weighted = (counted * teams[column]).fillna(0.0)
     teams["weighted_population"] = weighted * (found.adults / weighted[found.teams].sum())
+    teams["share_outside_fitted_range"] = _beyond(use, drawn, people) / adults
     living = use.resident
     resident_adults, contacts_of_area, level = (
         flow.total_by_row(part) for part in (living.adults, living.crude, living.at_equal_ages)
@@ -187,6 +196,23 @@ def _count_people(use: ExpectedUse, drawn: Catchment) -> pd.DataFrame:
     )
 
 
+def least_fitted_score(formula: NeedFormula) -> float:
+    """The mean score of the least deprived fifth that the formula was fitted on; NaN where not known."""
+    if FITTED_ON not in formula.tables:
+        return np.nan
+    printed = reference.read(FITTED_ON).frame.set_index("variable")["mean"]
+    return float(printed["imd_quintile_5_least_deprived_score"])
+
+
+def _beyond(use: ExpectedUse, drawn: Catchment, people: Whose) -> pd.Series:
+    """(teams,) adults who live in areas less deprived than the formula was fitted on."""
+    least = least_fitted_score(use.formula)
+    if np.isnan(least):
+        return pd.Series(np.nan, drawn.teams.index)
+    outside = sparse.diags_array((use.people.imd_score < least).astype(np.float64))
+    return drawn.sum_by_team(sparse.csc_array(outside @ use.of(people).adults))
+
+
 def _england(use: ExpectedUse, teams: int) -> Base:
     catchment = use.people.catchment
     if not catchment.is_national:
@@ -223,4 +249,4 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
     return Base("icb", name or "All teams", adults, mean, inside)
 
 
-__all__ = ["Base", "NeedIndex", "need_index"]
+__all__ = ["Base", "NeedIndex", "least_fitted_score", "need_index"]

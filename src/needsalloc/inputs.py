@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from needsalloc import reference, sources
-from needsalloc.errors import InputFileError, PlanError
+from needsalloc import gradients, predictors, published, reference, sources
+from needsalloc.ages import ADULT, AGES
+from needsalloc.errors import FormulaError, InputFileError, PlanError
+from needsalloc.formulas.tables import open_toml
+from needsalloc.formulas.weights import Weights
+from needsalloc.growth import Growth
 from needsalloc.need import NeedFormula
 from needsalloc.plan import InputFile, Plan
 from needsalloc.report import Source
+from needsalloc.sources._opening import checksum, read_bytes
+from needsalloc.sources.growth import read_growth
+from needsalloc.sources.shares import read_shares
 
 Progress = Callable[[str], None]
 
 OGL = "Open Government Licence v3.0"
+THEIRS = "the planner's own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,22 @@ _ROLES: Mapping[str, _Role] = {
     "conditions": _Role(sources.read_conditions, "NHS England", "Quality and Outcomes Framework: registers"),
     "current": _Role(sources.read_current, "the planner", "Posts in place now"),
     "boundaries": _Role(sources.read_boundaries, "Office for National Statistics", "LSOA boundaries"),
+    "shares": _Role(read_shares, "the planner", "Shares of adults with a condition"),
+    "growth": _Role(read_growth, "the planner", "Growth to the plan year"),
+    "disability": _Role(
+        sources.read_disability, "Office for National Statistics", "Census 2021: disability by LSOA"
+    ),
+    "deprivation_before": _Role(
+        sources.read_deprivation, "MHCLG", "English Indices of Deprivation: the edition before"
+    ),
+    "lookup": _Role(
+        sources.read_area_lookup, "Office for National Statistics", "LSOA 2011 to LSOA 2021, exact fit"
+    ),
+    "population_before": _Role(
+        sources.read_population, "Office for National Statistics", "People by LSOA of the edition before"
+    ),
 }
+_OWN = ("current", "shares", "growth")
 _IN_PARTS = "lists"  # women's and men's lists are published in two files
 _TABLES_USED = (
     "open-data-concordance",
@@ -48,10 +72,23 @@ _TABLES_USED = (
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The files of a plan as the readers return them, by role."""
+    """The files of a plan as the readers return them, by role, and the need formula that it names.
+
+    own_formula: `file`, `sha256` and `rows` of a formula that is the planner's own, None for a published one.
+    """
 
     plan: Plan
     frames: Mapping[str, pd.DataFrame]
+    formula: NeedFormula
+    own_formula: Mapping[str, Any] | None
+
+    @property
+    def growth(self) -> Growth | None:
+        """Growth to the plan year, where the plan names a file of it."""
+        about = self.plan.inputs.growth
+        if about is None:
+            return None
+        return Growth(self.frames["growth"]["factor"], to=about.to, source=about.source)
 
     def dated(self, role: str) -> str:
         """The day or edition of a file, as it says itself, else as the plan says."""
@@ -64,18 +101,19 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
     """Read every file of the plan from `folder`.
 
     Raises InputFileError if there is no such folder, PlanError for a path that leads out of it or a column
-    that no reader knows, and whatever the readers refuse.
+    that no reader knows, FormulaError for a formula that is none, and whatever the readers refuse.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputFileError(
             f"The data folder {folder} does not exist. Name the folder of the files with --data."
         )
+    formula, own = _formula(plan, folder)
     frames = {}
     for role, file in plan.inputs.files().items():
         if progress:
             progress(f"reading {role}")
-        paths = _inside(folder, role, file)
+        paths = _inside(folder, f"[inputs] {role}", _paths(role, file))
         try:
             frames[role] = _ROLES[role].reader(*paths, **file.named_columns)
         except TypeError as error:
@@ -86,35 +124,86 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
                 f"[inputs.{role}] names {word}, which the reader of that file does not know. "
                 "docs/plan.md lists the words it knows."
             ) from error
-    return Inputs(plan, frames)
+    return Inputs(plan, frames, formula, own)
 
 
-def _inside(folder: Path, role: str, file: InputFile) -> list[Path]:
-    """The file or files of an input, none of them outside the folder."""
+def with_held(formula: NeedFormula, plan: Plan) -> NeedFormula:
+    """The formula with what the plan holds for everybody."""
+    if not plan.need.hold:
+        return formula
+    return formula.hold(plan.need.hold, "The plan says so: no file of it gives them by person, area or list")
+
+
+def _formula(plan: Plan, folder: Path) -> tuple[NeedFormula, Mapping[str, Any] | None]:
+    """The formula that the plan names, with what it holds, and the planner's own file if it is one.
+
+    Raises FormulaError for a name that is neither published nor a TOML file, and for a formula that is not
+    for all adults.
+    """
+    name = plan.need.formula
+    if name in published.NAMES:
+        return with_held(NeedFormula.published(name), plan), None
+    if Path(name).suffix.lower() != ".toml":
+        raise FormulaError(
+            f"No published formula is called {name!r}; a formula of your own is a file whose name ends in "
+            f".toml. There are: {', '.join(published.NAMES)}."
+        )
+    (path,) = _inside(folder, "[need] formula", [name])
+    found = open_toml(path)
+    if "weights" in found:
+        weights = Weights.from_toml(path)
+        formula, rows = NeedFormula.from_weights(weights), sum(map(len, weights.weight.values()))
+    elif "count" in found:
+        formula = NeedFormula.from_toml(path)
+        rows = len(formula.count) + len(formula.zero)
+    else:
+        raise FormulaError(
+            f"{path.name} has neither a table [count], of coefficients, nor a table [weights], by age. "
+            "docs/plan.md shows both."
+        )
+    first, last = formula.ages
+    if first > ADULT or last < AGES[-1]:
+        raise FormulaError(
+            f"{formula.name} is for ages {first:g} to {last:g}; a plan shares posts by the need of everybody "
+            f"from {ADULT} on. Give a formula for all of them, with ages = [{ADULT}, inf]."
+        )
+    return with_held(formula, plan), {
+        "file": path.name, "sha256": checksum(read_bytes(path)), "rows": rows,
+    }  # fmt: skip
+
+
+def _paths(role: str, file: InputFile) -> list[str]:
+    """The paths of an input: one, but for lists, which may be in parts."""
     if not file.paths:
         raise PlanError(f"[inputs] {role} names no file. Give its path, or take the line out.")
     if len(file.paths) > 1 and role != _IN_PARTS:
         raise PlanError(f"[inputs] {role} names {len(file.paths)} files; only {_IN_PARTS} may have several.")
+    return file.paths
+
+
+def _inside(folder: Path, place: str, names: Iterable[str]) -> list[Path]:
+    """The files that a place of the plan names, none of them outside the folder."""
     found = []
-    for name in file.paths:
+    for name in names:
         if "\0" in name:
-            raise PlanError(f"[inputs] {role} = {name!r} is no path of a file. Write its name.")
+            raise PlanError(f"{place} = {name!r} is no path of a file. Write its name.")
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise PlanError(
-                f"[inputs] {role} = {name!r} leads out of the data folder. Put the file inside that folder, "
+                f"{place} = {name!r} leads out of the data folder. Put the file inside that folder, "
                 "or name another folder with --data."
             )
         found.append(path)
     return found
 
 
-def cited(inputs: Inputs, formula: NeedFormula, *, made_up: bool) -> tuple[Source, ...]:
+def cited(inputs: Inputs, *, made_up: bool) -> tuple[Source, ...]:
     """Every file and published table that the figures of a run rest on."""
     found = []
     for role, frame in inputs.frames.items():
         about, source = _ROLES[role], frame.attrs["source"]
-        licence = "made up" if made_up else "the planner's own" if role == "current" else OGL
+        own = role in _OWN
+        licence = "made up" if made_up else THEIRS if own else OGL
         publisher = "needsalloc (made up)" if made_up else about.publisher
         found.append(
             Source(
@@ -128,8 +217,22 @@ def cited(inputs: Inputs, formula: NeedFormula, *, made_up: bool) -> tuple[Sourc
                 source["rows"],
             )
         )
+    if inputs.own_formula is not None:
+        formula, file = inputs.formula, inputs.own_formula
+        found.append(
+            Source(
+                "formula",
+                file["file"],
+                "the planner",
+                formula.title,
+                formula.calibration,
+                THEIRS,
+                file["sha256"],
+                file["rows"],
+            )
+        )
     day = inputs.frames["registrations"].attrs.get("on")
-    for name in (*formula.tables, *_TABLES_USED):
+    for name in (*inputs.formula.tables, *_tables_used(inputs.formula)):
         table = reference.read(name, on=day)
         rows = len(table.frame)
         found.append(
@@ -147,4 +250,10 @@ def cited(inputs: Inputs, formula: NeedFormula, *, made_up: bool) -> tuple[Sourc
     return tuple(found)
 
 
-__all__ = ["OGL", "Inputs", "Progress", "cited", "read_inputs"]
+def _tables_used(formula: NeedFormula) -> tuple[str, ...]:
+    """The tables that conditions and use of services by age come from, for a formula that has any."""
+    by_age = {*gradients.conditions(), *gradients.counts()}
+    return _TABLES_USED if by_age & {*predictors.columns([*formula.count, *formula.zero])} else ()
+
+
+__all__ = ["OGL", "Inputs", "Progress", "cited", "read_inputs", "with_held"]

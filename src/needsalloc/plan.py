@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -53,6 +53,14 @@ class InputFile(_Section):
 
 Input = InputFile | str | list[str]
 _INPUT_FORMS = ("InputFile", "str", "list[str]")
+_GROWTH_FORM = "a table with a path, the plan year (to) and whose projection it is (source)"
+
+
+class GrowthFile(InputFile):
+    """Factors of growth to the plan year, by age or by area, and whose projection they are."""
+
+    to: str
+    source: str
 
 
 class InputsSection(_Section):
@@ -66,6 +74,21 @@ class InputsSection(_Section):
     conditions: Input | None = None
     current: Input | None = None
     boundaries: Input | None = None
+    shares: Input | None = None
+    growth: GrowthFile | None = None
+    disability: Input | None = None
+    deprivation_before: Input | None = None
+    lookup: Input | None = None
+    population_before: Input | None = None
+
+    @model_validator(mode="after")
+    def _carriers_carry_something(self) -> InputsSection:
+        if self.deprivation_before is None and (self.lookup or self.population_before):
+            raise ValueError(
+                "[inputs] lookup and population_before only carry deprivation_before to these areas: name it "
+                "too, or take them out"
+            )
+        return self
 
     def files(self) -> dict[str, InputFile]:
         """The inputs that were given, by role."""
@@ -86,9 +109,10 @@ class CatchmentSection(_Section):
 
 
 class NeedSection(_Section):
-    """Which formula, where its index is 1, and whose need a team answers for."""
+    """Which formula, what it holds for everybody, where its index is 1, and whose need a team answers for."""
 
     formula: str = "district-nursing/liverpool-2024"
+    hold: dict[str, float] = {}
     base: Literal["england", "icb"] = "england"
     people: Literal["registered", "resident"] = "registered"
 
@@ -167,10 +191,10 @@ def check_plan(given: dict[str, Any], name: str = "the plan") -> Plan:
 def _fault(error: Any, given: dict[str, Any]) -> str:
     """One fault of a plan in words, with the nearest known key where one is misspelt."""
     where = [str(part) for part in error["loc"] if part not in _INPUT_FORMS]
-    if not where:
-        return str(error["msg"]).removeprefix("Value error, ")
+    if not where or error["type"] == "value_error":
+        return _said(error)
     key, section = where[-1], where[0]
-    place = f"[{section}]" if len(where) > 1 else "the plan"
+    place = f"[{'.'.join(where[:-1])}]" if len(where) > 1 else "the plan"
     if error["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
@@ -179,15 +203,22 @@ def _fault(error: Any, given: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{place} lacks {key!r}" if len(where) > 1 else f"the section [{key}] is missing"
     if section == "inputs" and len(where) == 2:
-        return f"{place} {key} = {given[section][key]!r}: give a path, or a table with a path and its columns"
+        form = _GROWTH_FORM if key == "growth" else "a path, or a table with a path and its columns"
+        return f"{place} {key} = {given[section][key]!r}: give {form}"
     reason = str(error["msg"])
     return f"{place} {key} = {error['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _said(error: Any) -> str:
+    """The words of a validator of ours."""
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _known_keys(section: list[str]) -> list[str]:
     model: Any = Plan
     for name in section:
         model = model.model_fields[name].annotation
+        model = next((part for part in get_args(model) if hasattr(part, "model_fields")), model)
     return list(model.model_fields)
 
 

@@ -14,15 +14,15 @@ from needsalloc.allocate import Allocation, allocate
 from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, PlanError, UnknownCodeError, first_few
-from needsalloc.geography import check_same_vintage
+from needsalloc.geography import AREAS_OF_ENGLAND, check_same_vintage
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, Progress, cited, read_inputs
-from needsalloc.kernels import assign, flow, rank
+from needsalloc.kernels import assign, flow
 from needsalloc.maps import ATTRIBUTION
-from needsalloc.need import READINGS, NeedFormula
 from needsalloc.people import People, build_people
 from needsalloc.plan import Plan
 from needsalloc.report import Bundle, write
+from needsalloc.run_tables import Beside, tables_beside
 from needsalloc.sources import NO_PCN
 from needsalloc.teams import (
     AREAS_ELSEWHERE,
@@ -37,7 +37,8 @@ _ATTRIBUTION = (
     "Contains public sector information licensed under the Open Government Licence v3.0.",
     ATTRIBUTION,
 )
-_PEOPLE_FILES = ("population", "deprivation", "lists", "conditions")
+_PEOPLE_FILES = ("population", "deprivation", "lists", "conditions", "shares")
+BEYOND = "share_outside_fitted_range"
 _ALLOCATION = (
     "team", "team_name", "icb", "registered", "outside", "resident", "registered_adults", "resident_adults",
 )  # fmt: skip
@@ -95,13 +96,16 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     people = _people(inputs, catchment)
     say("need")
     teams = _teams(inputs, catchment)
-    need = _need(plan, plan.need.formula, people, teams)
+    use = inputs.formula.expected_use(people)
+    need = need_index(
+        use, base=plan.need.base, people=plan.need.people, icb=plan.catchment.icb, catchment=teams
+    )
     say("allocation")
     allocation = _allocate(inputs, need)
     audit = audit_equity(allocation, need)
-    say("the other reading of the formula")
-    moved = _moved(allocation, _need(plan, _other_reading(plan.need.formula), people, teams))
-    bundle = _bundle(inputs, need, allocation, audit, moved)
+    say("what need is made of, and how far it ranges")
+    beside = tables_beside(inputs, need, allocation)
+    bundle = _bundle(inputs, need, allocation, audit, beside)
     return Result(plan, need, allocation, audit, bundle)
 
 
@@ -242,22 +246,15 @@ def _areas_elsewhere(catchment: Catchment, icb: str) -> pd.Index:
 
 
 def _people(inputs: Inputs, catchment: Catchment) -> People:
-    """The people of the plan's catchment, from its files."""
-    return build_people(
-        catchment, **{role: inputs.frames[role] for role in _PEOPLE_FILES if role in inputs.frames}
-    )
-
-
-def _need(plan: Plan, formula: str, people: People, teams: Catchment) -> NeedIndex:
-    use = NeedFormula.published(formula).expected_use(people)
-    return need_index(
-        use, base=plan.need.base, people=plan.need.people, icb=plan.catchment.icb, catchment=teams
-    )
-
-
-def _other_reading(formula: str) -> str:
-    """The published formula whose count table is read the other way."""
-    return next(name for name, reading in reversed(READINGS.items()) if reading != READINGS[formula])
+    """The people of the plan's catchment, from its files, grown to the plan year where it says so."""
+    files = {role: inputs.frames[role] for role in _PEOPLE_FILES if role in inputs.frames}
+    shares = files.get("shares")
+    if shares is not None and shares.index.name in AREAS_OF_ENGLAND:
+        check_same_vintage(
+            catchment.areas, shares.index, left_name="The registrations", right_name="the shares"
+        )
+    people = build_people(catchment, **files)
+    return people if inputs.growth is None else people.grown(inputs.growth)
 
 
 def _allocate(inputs: Inputs, need: NeedIndex) -> Allocation:
@@ -300,15 +297,8 @@ def _of_icb(teams: pd.DataFrame, icb: str) -> pd.Index:
     return teams.index[(teams["icb"] == icb) | teams.index.isin([NO_PCN, NOT_IN_MAP, UNASSIGNED])]
 
 
-def _moved(allocation: Allocation, other: NeedIndex) -> float:
-    """The share of posts that would be elsewhere with the other need index."""
-    given = allocation.table[allocation.table["target_share"] > 0]
-    weighted = other.teams.loc[given.index, "weighted_population"]
-    return rank.hoover(given["target_share"].to_numpy(), weighted.to_numpy())
-
-
 def _bundle(
-    inputs: Inputs, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float
+    inputs: Inputs, need: NeedIndex, allocation: Allocation, audit: EquityAudit, beside: Beside
 ) -> Bundle:
     plan, people = inputs.plan, need.use.people
     catchment = need.catchment
@@ -336,17 +326,19 @@ def _bundle(
         base_name=need.base.name,
         people=need.people,
         area_column=catchment.vintage,
-        sentences=findings.sentences(plan, need, allocation, audit, moved),
+        sentences=(*findings.sentences(inputs, need, allocation, audit, beside.moved), *beside.findings),
         warnings=findings.warnings(need, allocation, audit, found, made_up=made_up),
         allocation=_allocation_table(allocation, need, inputs.frames.get("current")),
         need=areas.reset_index(),
         coverage=people.catchment.coverage(lists),
         equity=audit.table,
         flows=flows,
+        beside=beside.tables,
+        said=beside.said,
         parameters=findings.parameters(inputs, need),
-        assumptions=findings.assumptions(need, allocation),
+        assumptions=(*findings.assumptions(inputs, need, allocation), *beside.notes),
         checks=found,
-        sources=cited(inputs, need.use.formula, made_up=made_up),
+        sources=cited(inputs, made_up=made_up),
         attribution=("Made up: no data of anyone are used.",) if made_up else _ATTRIBUTION,
         boundaries=inputs.frames.get("boundaries"),
         teams_of_areas=drawn,
@@ -364,6 +356,8 @@ def _allocation_table(allocation: Allocation, need: NeedIndex, current: pd.DataF
     if current is not None and "vacancies" in current:
         table["vacancies"] = table["team"].map(current.set_index("team")["vacancies"])
     columns = [*_ALLOCATION, need.column, "weighted_population", *_PLANNED]
+    if table[BEYOND].notna().any():
+        columns.append(BEYOND)
     return table[columns].reset_index(drop=True)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Status = Literal["pass", "warning", "fail", "note"]
 
 TABLES = ("allocation", "need", "coverage", "equity", "flows")
+# Those that a run may have beside them, in the order to be shown.
+BESIDE = ("decomposition", "need_range", "index_changes", "planning_cohorts", "cohort_sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Bundle:
         The tables. Their columns are described in `schema`; a column that is not described is an error.
         Teams come in the order they should be shown. `current`, `distance_from_target` and `change` are NaN
         when nobody said what is in place now.
+    beside:
+        Tables beside these, by their names in `BESIDE`: those that the run could make.
+    said:
+        A sentence for each table of `beside`.
     parameters:
         Every setting of the run, in words, in the order to be shown.
     boundaries:
@@ -95,6 +101,8 @@ class Bundle:
     coverage: pd.DataFrame
     equity: pd.DataFrame
     flows: pd.DataFrame
+    beside: Mapping[str, pd.DataFrame]
+    said: Mapping[str, str]
     parameters: Mapping[str, str]
     assumptions: tuple[Assumption, ...]
     checks: tuple[Check, ...]
@@ -105,9 +113,14 @@ class Bundle:
     effective_plan: str
     version: str
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables of this run."""
+        return (*TABLES, *(name for name in BESIDE if name in self.beside))
+
     def table(self, name: str) -> pd.DataFrame:
-        """One of the five tables, by its name in `TABLES`."""
-        frame: pd.DataFrame = getattr(self, name)
+        """One of the tables, by its name in `tables`."""
+        frame: pd.DataFrame = self.beside[name] if name in self.beside else getattr(self, name)
         return frame
 
     @property

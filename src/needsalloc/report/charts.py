@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
-from needsalloc.report.schema import Column
+from needsalloc.report.column import Column
 
 MOST_ROWS = 30
 

@@ -18,7 +18,7 @@ from needsalloc.maps import FEWEST_PEOPLE, coverage
 from needsalloc.maps.classes import between, classed, fifths
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
-from needsalloc.report.schema import Column
+from needsalloc.report.column import Column
 
 Floats = npt.NDArray[np.float64]
 

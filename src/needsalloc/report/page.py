@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from needsalloc.report import charts, schema
-from needsalloc.report.bundle import Bundle
+from needsalloc.report.bundle import BESIDE, Bundle
+from needsalloc.report.column import Column, is_gap
 from needsalloc.report.map import draw
-from needsalloc.report.schema import Column
 from needsalloc.report.workbook import KINDS
 
 SUMMED = (
@@ -28,6 +28,8 @@ SUMMED = (
     "posts",
     "change",
 )
+# Tables beside the allocation whose words need more than their heading.
+DEFINED = ("decomposition", "need_range", "index_changes")
 STATUS_WORDS = {"pass": "Passed", "warning": "Warning", "fail": "Failed", "note": "Note"}
 
 
@@ -80,6 +82,11 @@ def page(bundle: Bundle) -> str:
         index_chart=charts.index_chart(bundle),
         equity=_shown(bundle, "equity"),
         coverage=_shown(bundle, "coverage"),
+        beside=[
+            (schema.TITLES[name], bundle.said[name], _shown(bundle, name))
+            for name in BESIDE
+            if name in bundle.beside
+        ],
         definitions=definitions(bundle),
         kinds=KINDS,
         status_words=STATUS_WORDS,
@@ -141,9 +148,7 @@ def team_table(bundle: Bundle) -> TeamTable:
     else:
         names += ["per_head", "target", "posts"]
     described = {name: schema.column(bundle, "allocation", name) for name in names}
-    lists = {
-        name: [None if schema.is_gap(value) else value for value in teams[name].tolist()] for name in names
-    }
+    lists = {name: [None if is_gap(value) else value for value in teams[name].tolist()] for name in names}
     widest = np.nanmax([0.01, *teams["distance_from_target"].abs().clip(upper=1.0)])
     codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
     if len(teams["icb"].dropna().unique()) > 1:
@@ -199,7 +204,8 @@ def _shown(bundle: Bundle, table: str) -> dict[str, Any]:
 
 def definitions(bundle: Bundle) -> dict[str, str]:
     """Label -> meaning of what the page shows, each once."""
-    shown = [*schema.columns(bundle, "allocation").values(), *schema.columns(bundle, "equity").values()]
+    tables = ("allocation", "equity", *(name for name in DEFINED if name in bundle.beside))
+    shown = [column for table in tables for column in schema.columns(bundle, table).values()]
     return {column.label: column.meaning for column in shown if column.form != "text"}
 
 

@@ -6,67 +6,18 @@ column has one label, one unit and one definition wherever it is shown.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_UP, Decimal
-from numbers import Real
-from typing import Literal
-
-import pandas as pd
+from dataclasses import replace
+from decimal import Decimal
 
 from needsalloc.errors import OutputError
-from needsalloc.report.bundle import TABLES, Bundle
+from needsalloc.report import schema_beside
+from needsalloc.report.bundle import Bundle
+from needsalloc.report.column import Column, text
+from needsalloc.report.schema_beside import ICB, TEAM, TEAM_NAME
 
-Form = Literal["text", "number", "percent"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How one column is shown: `decimals` are those of the display, full precision stays beneath."""
-
-    label: str
-    unit: str
-    meaning: str
-    form: Form = "number"
-    decimals: int = 0
-    signed: bool = False
-
-    @property
-    def excel_format(self) -> str:
-        """Number format of a spreadsheet cell; Excel rounds half up when it shows a number."""
-        if self.form == "text":
-            return "@"
-        plain = ("#,##0" if self.form == "number" else "0") + ("." + "0" * self.decimals) * bool(
-            self.decimals
-        )
-        plain += "%" * (self.form == "percent")
-        return f"+{plain};-{plain};{plain}" if self.signed else plain
-
-    def show(self, value: object) -> str:
-        """The value as it is printed on the page: rounded half up, an en dash where there is none."""
-        if is_gap(value):
-            return "–"
-        if self.form == "text" or not isinstance(value, Real):
-            return str(value)
-        scaled = Decimal(str(value)) * (100 if self.form == "percent" else 1)
-        rounded = scaled.quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP)
-        sign = "−" if rounded < 0 else "+" if self.signed and rounded > 0 else ""
-        return f"{sign}{abs(rounded):,}" + "%" * (self.form == "percent")
-
-
-def is_gap(value: object) -> bool:
-    """Whether there is no figure: missing, or the infinite distance of a team whose target is nought."""
-    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _text(label: str, meaning: str) -> Column:
-    return Column(label, "text", meaning, "text")
-
-
-_TEAM = _text("Team", "Code of the team. “U” is the group of practices without a PCN.")
-_LSOA11 = _text("Area (LSOA 2011)", "Lower layer super output area of the 2011 census.")
-_LSOA21 = _text("Area (LSOA 2021)", "Lower layer super output area of the 2021 census.")
+_LSOA11 = text("Area (LSOA 2011)", "Lower layer super output area of the 2011 census.")
+_LSOA21 = text("Area (LSOA 2021)", "Lower layer super output area of the 2021 census.")
 _NEED_INDEX = Column(
     "Need index ({base_name} = 1)",
     "ratio",
@@ -76,9 +27,9 @@ _NEED_INDEX = Column(
 )
 
 _ALLOCATION: dict[str, Column] = {
-    "team": _TEAM,
-    "team_name": _text("Team name", "Name of the team as published, or as the planner gave it."),
-    "icb": _text("ICB", "Integrated care board of most of the team's patients."),
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "icb": ICB,
     "registered": Column(
         "Registered people", "people", "People of all ages on the lists of the team's practices."
     ),
@@ -132,6 +83,14 @@ _ALLOCATION: dict[str, Column] = {
         signed=True,
     ),
     "change": Column("Change", "{unit}", "Posts in this plan less posts now.", decimals=1, signed=True),
+    "share_outside_fitted_range": Column(
+        "Adults outside the fitted range",
+        "share",
+        "Part of the team's {people} adults who live in areas less deprived than the mean of Liverpool's "
+        "least deprived fifth: there the formula is carried beyond the areas that it was fitted on.",
+        "percent",
+        1,
+    ),
 }
 
 _NEED: dict[str, Column] = {
@@ -149,8 +108,9 @@ _NEED: dict[str, Column] = {
     "resident_adults": Column("Resident adults", "people", "People aged 18 and over living in the area."),
     "expected_use": Column(
         "Expected use",
-        "contacts per adult and year",
-        "Contacts that the need formula expects, supply held the same.",
+        "per adult and year",
+        "What the need formula expects, supply held the same: contacts, unless a formula of the planner's "
+        "own counts something else.",
         decimals=2,
     ),
     "need_index_age_standardised": Column(
@@ -162,7 +122,7 @@ _NEED: dict[str, Column] = {
 }
 
 _COVERAGE: dict[str, Column] = {
-    "group": _text("Group", "Who is counted in this row, and why they are told apart."),
+    "group": text("Group", "Who is counted in this row, and why they are told apart."),
     "practices": Column("Practices", "practices", "Practices with patients in this group."),
     "areas": Column("Areas", "areas", "Areas with patients in this group."),
     "patients": Column("Patients", "people", "Registered patients in this group."),
@@ -226,7 +186,7 @@ _EQUITY: dict[str, Column] = {
 _FLOWS: dict[str, Column] = {
     "lsoa11": _LSOA11,
     "lsoa21": _LSOA21,
-    "team": _TEAM,
+    "team": TEAM,
     "registered": Column(
         "Registered people", "people", "People who live in the area and are registered with the team."
     ),
@@ -248,14 +208,15 @@ _COLUMNS: Mapping[str, dict[str, Column]] = {
     "coverage": _COVERAGE,
     "equity": _EQUITY,
     "flows": _FLOWS,
+    **schema_beside.COLUMNS,
 }
-
 TITLES: Mapping[str, str] = {
     "allocation": "Allocation: one row for each team",
     "need": "Need: one row for each area",
     "coverage": "Coverage: who is counted, who is not, and why",
     "equity": "Equity: one row for each fifth of deprivation, the most deprived first",
     "flows": "Flows: which team the people of each area are registered with",
+    **schema_beside.TITLES,
 }
 
 
@@ -274,7 +235,9 @@ def column(bundle: Bundle, table: str, name: str) -> Column:
         The column is not described: nothing may be shown that a reader cannot look up.
     """
     known = _COLUMNS[table]
-    found = known.get(name) or (_NEED_INDEX if name.startswith("need_index_") else None)
+    found = known.get(name) or (
+        _NEED_INDEX if name.startswith("need_index_") else schema_beside.alike(table, name)
+    )
     if found is None:
         raise OutputError(
             f"Column “{name}” of the {table} table is not described in report/schema.py. "
@@ -304,4 +267,4 @@ def columns(bundle: Bundle, table: str) -> dict[str, Column]:
 
 def dictionary(bundle: Bundle) -> list[tuple[str, str, Column]]:
     """(table, column, description) of every column that this run writes."""
-    return [(table, name, found) for table in TABLES for name, found in columns(bundle, table).items()]
+    return [(table, name, found) for table in bundle.tables for name, found in columns(bundle, table).items()]

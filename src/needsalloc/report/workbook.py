@@ -12,13 +12,20 @@ from typing import Any
 import pandas as pd
 
 from needsalloc.report import schema
-from needsalloc.report.bundle import Bundle
-from needsalloc.report.schema import Column
+from needsalloc.report.bundle import BESIDE, Bundle
+from needsalloc.report.column import Column, is_gap
 
 NAVY, GREY = "#12436D", "#3D3D3D"
 MOST_FLOWS = 100_000
 NO_CLOCK = datetime.datetime(2000, 1, 1)
 
+SHEETS = {
+    "decomposition": "What need is made of",
+    "need_range": "Range of need",
+    "index_changes": "Other deprivation",
+    "planning_cohorts": "Planning cohorts",
+    "cohort_sources": "Cohort sources",
+}
 KINDS = {
     "assumption": "held to be so, without data",
     "inference": "worked out from other data",
@@ -78,6 +85,7 @@ def _sheets(bundle: Bundle) -> list[_Sheet]:
     ]
     if len(bundle.flows) <= MOST_FLOWS:
         data.append(_frame_sheet(bundle, "Flows", "flows"))
+    beside = [_frame_sheet(bundle, SHEETS[name], name) for name in BESIDE if name in bundle.beside]
     summary = [("Warning", text) for text in bundle.warnings] + [
         ("Finding", text) for text in bundle.sentences
     ]
@@ -90,6 +98,7 @@ def _sheets(bundle: Bundle) -> list[_Sheet]:
             "Parameters", "Settings of this run", ["Setting", "Value"], list(bundle.parameters.items())
         ),
         *data,
+        *beside,
         _text_sheet(
             "Assumptions",
             "Assumptions, inferences, choices and gaps",
@@ -113,7 +122,7 @@ def _sheets(bundle: Bundle) -> list[_Sheet]:
 
 
 def _notes(bundle: Bundle) -> list[tuple[str, str]]:
-    notes = list(NOTES)
+    notes = [*NOTES, *((SHEETS[name], bundle.said[name]) for name in BESIDE if name in bundle.beside)]
     if len(bundle.flows) > MOST_FLOWS:
         notes.append(
             (
@@ -133,7 +142,7 @@ def _frame_sheet(bundle: Bundle, name: str, table: str) -> _Sheet:
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
-    return [None if schema.is_gap(value) else value for value in column.tolist()]
+    return [None if is_gap(value) else value for value in column.tolist()]
 
 
 def _text_sheet(name: str, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> _Sheet:

@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from needsalloc.errors import OutputError, first_few
 from needsalloc.report import schema
-from needsalloc.report.bundle import TABLES, Bundle
+from needsalloc.report.bundle import Bundle
 from needsalloc.report.log import log
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 
@@ -56,7 +56,7 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
     folder = Path(folder).resolve()
     with _whole_or_nothing(folder) as draft:
         say("tables")
-        for name in TABLES:
+        for name in bundle.tables:
             _write_table(bundle.table(name), draft / "tables", name)
         say("workbook")
         from needsalloc.report.workbook import write_workbook

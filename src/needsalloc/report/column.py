@@ -1,0 +1,59 @@
+"""How one column is shown: its words, its unit and its decimals, wherever it stands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from numbers import Real
+from typing import Literal
+
+import pandas as pd
+
+Form = Literal["text", "number", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one column is shown: `decimals` are those of the display, full precision stays beneath."""
+
+    label: str
+    unit: str
+    meaning: str
+    form: Form = "number"
+    decimals: int = 0
+    signed: bool = False
+
+    @property
+    def excel_format(self) -> str:
+        """Number format of a spreadsheet cell; Excel rounds half up when it shows a number."""
+        if self.form == "text":
+            return "@"
+        plain = ("#,##0" if self.form == "number" else "0") + ("." + "0" * self.decimals) * bool(
+            self.decimals
+        )
+        plain += "%" * (self.form == "percent")
+        return f"+{plain};-{plain};{plain}" if self.signed else plain
+
+    def show(self, value: object) -> str:
+        """The value as it is printed on the page: rounded half up, an en dash where there is none."""
+        if is_gap(value):
+            return "–"
+        if self.form == "text" or not isinstance(value, Real):
+            return str(value)
+        scaled = Decimal(str(value)) * (100 if self.form == "percent" else 1)
+        rounded = scaled.quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP)
+        sign = "−" if rounded < 0 else "+" if self.signed and rounded > 0 else ""
+        return f"{sign}{abs(rounded):,}" + "%" * (self.form == "percent")
+
+
+def is_gap(value: object) -> bool:
+    """Whether there is no figure: missing, or the infinite distance of a team whose target is nought."""
+    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+
+
+def text(label: str, meaning: str) -> Column:
+    return Column(label, "text", meaning, "text")
+
+
+__all__ = ["Column", "Form", "is_gap", "text"]

@@ -1,0 +1,141 @@
+"""What every column means of the tables beside the allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from needsalloc.report.column import Column, text
+
+TEAM = text("Team", "Code of the team. “U” is the group of practices without a PCN.")
+TEAM_NAME = text("Team name", "Name of the team as published, or as the planner gave it.")
+ICB = text("ICB", "Integrated care board of most of the team's patients.")
+_PART = Column(
+    "{words}",
+    "index points",
+    "What the team's {words} adds to its need index, or takes from it, against the base. Descriptive.",
+    decimals=3,
+    signed=True,
+)
+_DECOMPOSITION: dict[str, Column] = {
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "base": Column("Base", "ratio", "Where every index starts: that of the base, 1.", decimals=2),
+    "age_and_sex": replace(
+        _PART,
+        label="Age and sex",
+        meaning="What the ages of the team's adults, and the sexes that go with them, add to its need index "
+        "or take from it, against the base. Descriptive.",
+    ),
+    "deprivation": replace(
+        _PART,
+        label="Deprivation",
+        meaning="What the deprivation of its areas adds or takes. Descriptive: the index of deprivation "
+        "holds a health domain.",
+    ),
+}
+_NEED_RANGE: dict[str, Column] = {
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "index": Column("Need index of this plan", "ratio", "By the plan's own way.", decimals=2),
+    "low": Column("Lowest", "ratio", "Lowest index by any way: the end of a range, no interval.", decimals=2),
+    "high": Column(
+        "Highest", "ratio", "Highest index by any way: the end of a range, no interval.", decimals=2
+    ),
+    "lowest_by": text("Lowest by", "The way that gives the lowest index: reading, interaction, people."),
+    "highest_by": text("Highest by", "The way that gives the highest index, the first of equals."),
+    "ways": Column("Ways", "ways", "How many ways give the team an index."),
+    "side": text("Side of 1", "Whether all ways put the index above or below that of the base."),
+    "best_rank": Column("Highest rank", "rank", "The team's highest place by any way; 1 has the most need."),
+    "worst_rank": Column("Lowest rank", "rank", "The team's lowest place by any way."),
+    "fifths": Column("Fifths", "fifths", "How many fifths of the ranking it is in, by one way or another."),
+}
+_INDEX_CHANGES: dict[str, Column] = {
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "before": Column("Index before", "ratio", "Need index by the edition of deprivation before.", decimals=2),
+    "after": Column("Index in this plan", "ratio", "Need index by the edition of this plan.", decimals=2),
+    "change": Column(
+        "Change of the index",
+        "share",
+        "The index of this plan over the one before, less 1: what the other edition alone moves.",
+        "percent",
+        1,
+        signed=True,
+    ),
+    "crosses_1": text("Crosses 1", "True where the index is now on the other side of the base's, 1."),
+}
+
+
+def _count(label: str, meaning: str) -> Column:
+    return Column(label, "people", meaning)
+
+
+_REGISTER = _count("{words}", "People on the practices' register of this condition (QOF).")
+_PLANNING_COHORTS: dict[str, Column] = {
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "icb": ICB,
+    "registered": _count("Registered people", "People of all ages on the lists."),
+    "resident": _count("Resident people", "People of all ages living in the areas, as the team counts them."),
+    **{
+        f"{who}_{age}_and_over": _count(
+            f"{who.capitalize()}, {age} and over", f"{who.capitalize()} people aged {age} and over."
+        )
+        for who in ("registered", "resident")
+        for age in (65, 75, 85)
+    },
+    "resident_85_and_over_alone": _count("85 and over, alone", "Residents aged 85 and over who live alone."),
+    "care_home_beds_residential": Column("Residential care beds", "beds", "Beds of residential care homes."),
+    "care_home_beds_nursing": Column("Nursing care beds", "beds", "Beds of care homes with nursing."),
+    "resident_disabled": _count("Disabled residents", "Residents disabled under the Equality Act."),
+    "registered_core20": _count(
+        "Registered, Core20", "Registered people of the most deprived fifth of areas."
+    ),
+    "resident_core20": _count("Resident, Core20", "Residents of the most deprived national fifth of areas."),
+    "registered_without_list": _count("Without a list", "Patients of practices that the lists by age lack."),
+    "registered_without_registers": _count("Without registers", "Patients of practices that QOF lacks."),
+}
+_COHORT_SOURCES: dict[str, Column] = {
+    "column": text("Column", "Column of the planning cohorts."),
+    "people": text("Whom it counts", "Registered people, residents or beds."),
+    "source": text("File", "The file that it comes from; “not given” where the column is empty."),
+    "on": text("Day", "Day or period that the file describes."),
+    "how": text("How", "How the counts come to teams; where the column is empty, why."),
+    "growth": text("Growth", "Growth to the plan year, if there is any."),
+}
+
+
+COLUMNS: Mapping[str, dict[str, Column]] = {
+    "decomposition": _DECOMPOSITION,
+    "need_range": _NEED_RANGE,
+    "index_changes": _INDEX_CHANGES,
+    "planning_cohorts": _PLANNING_COHORTS,
+    "cohort_sources": _COHORT_SOURCES,
+}
+TITLES: Mapping[str, str] = {
+    "decomposition": "What need is made of: each team's index as 1 and its parts",
+    "need_range": "Range of need: lowest and highest index of each team, no interval",
+    "index_changes": "Other deprivation: teams that move only because its edition is another",
+    "planning_cohorts": "Planning cohorts: the people asked about first, by team",
+    "cohort_sources": "Cohort sources: where each column of the planning cohorts comes from",
+}
+_ALIKE: Mapping[str, tuple[str, Column]] = {
+    "decomposition": ("", _PART),
+    "planning_cohorts": ("_register", _REGISTER),
+}
+
+
+def alike(table: str, name: str) -> Column | None:
+    """The description of a column that stands for a condition, whichever it is."""
+    ending, column = _ALIKE.get(table, ("", None))
+    if column is None or not name.endswith(ending):
+        return None
+    words = name.replace("_", " ").replace("copd", "COPD")
+    label = words[:1].upper() + words[1:]
+    return replace(
+        column, label=column.label.format(words=label), meaning=column.meaning.replace("{words}", words)
+    )
+
+
+__all__ = ["COLUMNS", "ICB", "TEAM", "TEAM_NAME", "TITLES", "alike"]

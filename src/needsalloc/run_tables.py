@@ -1,0 +1,214 @@
+"""The tables of a run beside its posts: what need is made of, how far it ranges, and who lives there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from needsalloc.ages import Whose
+from needsalloc.allocate import Allocation
+from needsalloc.area_registers import registers_by_area
+from needsalloc.assumptions import Assumption
+from needsalloc.decompose import decompose
+from needsalloc.errors import InvalidValueError, PlanError, first_few
+from needsalloc.growth import Growth
+from needsalloc.index import NeedIndex, need_index
+from needsalloc.index_changes import IndexChanges, index_changes
+from needsalloc.inputs import Inputs, with_held
+from needsalloc.kernels import rank
+from needsalloc.people import ON_2019_SCALE, People
+from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
+from needsalloc.published import NAMES, READINGS
+from needsalloc.ranges import BOTH, BY_AGE, every_reading, range_over
+from needsalloc.vintages import carry_rates
+
+_PEOPLE: tuple[Whose, ...] = ("registered", "resident")
+_COHORT_FILES = ("lists", "population", "conditions", "deprivation", "disability")
+# Practices times sets of conditions: England with eight conditions, about half a minute.
+MOST_WORK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Tables beside the allocation, a sentence for each, and what was assumed for them.
+
+    `moved` is the share of posts that the other reading of a formula from print would move, None where there
+    is none; `findings` are sentences for the first screen.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    said: Mapping[str, str]
+    notes: tuple[Assumption, ...]
+    findings: tuple[str, ...]
+    moved: float | None
+
+
+def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Beside:
+    """Every table beside the allocation that the plan's formula and files give, for the plan's own teams.
+
+    Raises PlanError for an edition of deprivation that cannot be compared, and whatever the parts refuse.
+    """
+    rows = allocation.table.reset_index().sort_values(["is_team", "team"], ascending=[False, True])
+    shown = pd.Index(rows["team"])
+    own = replace(need, teams=need.teams.loc[shown])
+    tables: dict[str, pd.DataFrame] = {}
+    said: dict[str, str] = {}
+    findings: list[str] = []
+    moved = None
+    notes = _too_much_to_take_apart(need)
+    if not notes:
+        found = decompose(need).table.drop(columns="is_team").loc[shown]
+        tables["decomposition"] = found.rename_axis("team").reset_index()
+        said["decomposition"] = (
+            "Each team’s need index is 1 and what age and sex, deprivation and each condition add to it or "
+            f"take from it, against {need.base.name}. The split is descriptive: deprivation holds a health "
+            "domain, and a condition is what practices have registered."
+        )
+    if inputs.plan.need.formula in NAMES:
+        tables["need_range"], said["need_range"], moved = _range(inputs, own, allocation)
+    cohorts, ungrown = _cohorts(inputs, need)
+    counted = cohorts.table.drop(columns=["icb_name", "is_team"])
+    others = counted.index[:0] if inputs.plan.catchment.icb else counted.index.difference(shown)
+    tables["planning_cohorts"] = counted.loc[[*shown, *others]].reset_index()
+    tables["cohort_sources"] = cohorts.sources.reset_index()
+    said["planning_cohorts"] = _cohorts_in_words(cohorts)
+    said["cohort_sources"] = "Whom each column of the planning cohorts counts, of which file and day."
+    notes += [*cohorts.notes, *ungrown]
+    if "deprivation_before" in inputs.frames:
+        changes, sentence = _changes(inputs, own)
+        tables["index_changes"], said["index_changes"] = changes.table.reset_index(), sentence
+        findings.append(sentence)
+    return Beside(tables, said, tuple(notes), tuple(findings), moved)
+
+
+def _too_much_to_take_apart(need: NeedIndex) -> list[Assumption]:
+    """A note if there are so many conditions that an index cannot be taken apart in the time of a run."""
+    prevalence, formula = need.use.people.prevalence, need.use.formula
+    conditions = [name for name in prevalence if name in {*formula.count, *formula.zero}]
+    if len(prevalence) * 2 ** len(conditions) <= MOST_WORK:
+        return []
+    what = f"The need index is not taken apart: {len(conditions)} conditions differ between practices"
+    return [Assumption(what, "Every set of them would have to be looked at", "gap", "")]
+
+
+def _range(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[pd.DataFrame, str, float | None]:
+    """The range of each team's index, its sentence, and the share of posts that the other reading moves."""
+    plan, drawn, people, own = inputs.plan, need.catchment, need.use.people, need.use.formula.name
+    other, moved = _other_reading(plan.need.formula), None
+    ways = {words[:2]: way for words, way in every_reading().items() if words[2].endswith(f" {BY_AGE}")}
+    found: dict[tuple[str, str, str], pd.Series] = {}
+    # The plan's own way comes first: what a choice moves is told from there.
+    for words, formula in sorted(ways.items(), key=lambda way: way[1].name != own):
+        use = with_held(formula, plan).expected_use(people) if found else need.use
+        for whose in sorted(_PEOPLE[drawn.of_whole_areas :], key=lambda whose: whose != need.people):
+            index = need_index(
+                use, base=plan.need.base, people=whose, icb=plan.catchment.icb, catchment=drawn
+            )
+            found[*words, f"{whose} people"] = index.teams[index.column]
+            if formula.name == other and moved is None and whose == need.people:
+                moved = _moved(allocation, index)
+    indices = pd.DataFrame(found).loc[need.teams.index[need.teams["is_team"]]]
+    indices.columns.names = ["reading", "interaction", "people"]
+    ranged = range_over(indices)
+    table = ranged.table
+    table.insert(0, "team_name", need.teams["team_name"])
+    alone = [f"{name} {row['usual']:.2f}" for name, row in ranged.choices.iterrows() if row["ways"] > 1]
+    sides = int((table["side"] == BOTH).sum())
+    apart = (table["high"] - table["low"]).median()
+    sentence = (
+        f"Over {indices.shape[1]} ways to make the index that print and plan leave open, as a rule the "
+        f"highest and the lowest are {apart:.2f} apart (by each choice alone: {', '.join(alone)}); {sides:,} "
+        f"of {len(table):,} teams are on both sides of 1. It is a range, no interval and no "
+        "probability: nothing says that the truth is inside it."
+    )
+    return table.rename_axis("team").reset_index(), sentence, moved
+
+
+def _other_reading(formula: str) -> str | None:
+    """The published formula whose count table is read the other way, if there is one."""
+    if formula not in READINGS:
+        return None
+    return next(name for name, reading in reversed(READINGS.items()) if reading != READINGS[formula])
+
+
+def _moved(allocation: Allocation, other: NeedIndex) -> float:
+    """The share of posts that would be elsewhere with the other need index."""
+    given = allocation.table[allocation.table["target_share"] > 0]
+    weighted = other.teams.loc[given.index, "weighted_population"]
+    return rank.hoover(given["target_share"].to_numpy(), weighted.to_numpy())
+
+
+def _cohorts(inputs: Inputs, need: NeedIndex) -> tuple[PlanningCohorts, list[Assumption]]:
+    """The planners' first table from the files at hand, and a note if it cannot be grown as people are."""
+    files: dict[str, object] = {role: inputs.frames[role] for role in _COHORT_FILES if role in inputs.frames}
+    dates = {role: inputs.dated(role) for role in files}
+    if need.catchment.of_whole_areas:
+        del files["lists"], dates["lists"]
+        if "conditions" in files:
+            files["conditions"] = registers_by_area(need.use.people, inputs.frames["conditions"])
+    growth, notes = _usable(inputs.growth, inputs.frames["population"])
+    return planning_cohorts(need.catchment, **files, growth=growth, dates=dates), notes  # type: ignore[arg-type]
+
+
+def _usable(growth: Growth | None, population: pd.DataFrame) -> tuple[Growth | None, list[Assumption]]:
+    """The growth if the population's bands can be cut at its ages; else none, and a note."""
+    if growth is None or not growth.by_age:
+        return growth, []
+    try:
+        growth.of_ages(population.iloc[:1])
+    except InvalidValueError:
+        said = "The planning cohorts are as counted, though need is that of the plan year"
+        bands = first_few(population.columns, 12)
+        why = f"The population's bands begin at {bands}: they cannot be cut at every age that grows"
+        return None, [Assumption(said, why, "gap", "population")]
+    return growth, []
+
+
+def _cohorts_in_words(cohorts: PlanningCohorts) -> str:
+    empty = [str(name).replace("_", " ") for name in cohorts.empty]
+    return (
+        "People whom planners ask about first, counted by team. They stand beside the index and are no "
+        "weights in it; one person may be in several columns."
+        + (f" Empty, since no file of the plan gives them: {', '.join(empty)}." if empty else "")
+    )
+
+
+def _changes(inputs: Inputs, need: NeedIndex) -> tuple[IndexChanges, str]:
+    """Teams that move only because one edition of deprivation took the place of another."""
+    plan, people = inputs.plan, _people_before(inputs, need.use.people)
+    use = need.use.formula.expected_use(people)
+    before = need_index(
+        use, base=plan.need.base, people=need.people, icb=plan.catchment.icb, catchment=need.catchment
+    )
+    changes = index_changes(replace(before, teams=before.teams.loc[need.teams.index]), need)
+    said = repr(changes).removeprefix("<IndexChanges: ").removesuffix(">")
+    old, new = (inputs.frames[role].attrs["edition"] for role in ("deprivation_before", "deprivation"))
+    return changes, f"Only because {new} took the place of {old}, all else equal, {said}."
+
+
+def _people_before(inputs: Inputs, people: People) -> People:
+    """The same people with the scores of the edition before, carried to their areas if need be."""
+    before, catchment = inputs.frames["deprivation_before"], people.catchment
+    edition, scores = before.attrs["edition"], before["imd_score"]
+    if edition not in ON_2019_SCALE:
+        raise PlanError(
+            f"[inputs] deprivation_before is {edition}; what moves is told against {ON_2019_SCALE[0]}, the "
+            "scale that the published formula was fitted on. Give that edition."
+        )
+    if before.index.name != catchment.vintage:
+        lacking = [role for role in ("lookup", "population_before") if role not in inputs.frames]
+        if lacking:
+            raise PlanError(
+                f"[inputs] deprivation_before is on areas of {before.index.name}, the registrations on those "
+                f"of {catchment.vintage}; to carry it, the plan lacks {' and '.join(lacking)}: the exact-fit "
+                f"lookup, and the people of the areas of {before.index.name}."
+            )
+        residents = inputs.frames["population_before"].sum(axis=1)
+        scores = carry_rates(scores, inputs.frames["lookup"], to=catchment.vintage, people=residents)
+    found = catchment.aligned(scores, "the deprivation file of the edition before", cover=False)
+    return replace(people, imd_score=found)
+
+
+__all__ = ["Beside", "tables_beside"]
