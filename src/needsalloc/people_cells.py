@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from needsalloc import predictors
 from needsalloc.collapse import Cells
@@ -28,20 +29,26 @@ ROWS_AT_ONCE = 200_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PeopleCells:
-    """Distinct predictors and places, and how many people have them. Confidential: a cell may be one person.
+    """Distinct predictors, and how many people of each place have them. Confidential: it may be one person.
 
-    keys: (cells, columns) predictors. people: (cells,). place: (cells,) positions in `places`, the labels,
-    sorted; "not recorded" comes last if somebody has none.
+    keys: (cells, columns) predictors, no two alike. people: sparse (cells, places). places: the labels;
+    "not recorded" comes last if somebody has none.
     """
 
     keys: pd.DataFrame
-    people: Floats
-    place: Ints
+    people: sparse.csr_array
     places: pd.Index
+
+    @classmethod
+    def of(cls, keys: pd.DataFrame, people: Floats, place: Ints, places: pd.Index) -> PeopleCells:
+        """From predictors that may come again with other places: keys (rows, columns), the rest (rows,)."""
+        cell, first = _distinct(keys)
+        matrix = sparse.csr_array((people, (cell, place)), shape=(len(first), len(places)))
+        return cls(keys.iloc[first].reset_index(drop=True), matrix, places)
 
     def total(self, values: Floats | float = 1.0) -> Floats:
         """(places,) sums over people of a value of each cell (cells,)."""
-        return np.bincount(self.place, self.people * values, len(self.places)).astype(np.float64)
+        return np.asarray(np.broadcast_to(values, len(self.keys)) @ self.people, dtype=np.float64)
 
     def need(
         self, formula: NeedFormula, *, supply: Supply = "mean", utilisation: Utilisation = "as fitted"
@@ -110,7 +117,7 @@ def _of_cells(cells: Cells, columns: Sequence[str], by: str) -> PeopleCells:
             f"{first_few(lacking)}."
         )
     place, places = pd.factorize(label, sort=True)
-    return PeopleCells(cells.keys[columns], cells.people, place.astype(np.int64), _labels(places, by))
+    return PeopleCells.of(cells.keys[columns], cells.people, place.astype(np.int64), _labels(places, by))
 
 
 def _of_rows(
@@ -142,7 +149,16 @@ def _of_rows(
         places = places.append(pd.Index([NOT_RECORDED], name=by))
     place = np.where(missing, len(label.categories), label.codes).astype(np.int64)
     named = pd.DataFrame({name: found[f"key_{i}"] for i, name in enumerate(columns)}, index=range(len(place)))
-    return PeopleCells(named, np.asarray(found["people"], np.float64), place, places)
+    return PeopleCells.of(named, np.asarray(found["people"], np.float64), place, places)
+
+
+def _distinct(keys: pd.DataFrame) -> tuple[Ints, Ints]:
+    """The position of each row (rows,) among distinct rows, and where each of these comes first."""
+    cell = np.zeros(len(keys), dtype=np.int64)
+    for _, column in keys.items():
+        code, values = pd.factorize(column)
+        cell = pd.factorize(cell * len(values) + code)[0].astype(np.int64)
+    return cell, np.unique(cell, return_index=True)[1].astype(np.int64)
 
 
 def _labels(found: pd.Index, by: str) -> pd.Index:

@@ -232,9 +232,7 @@ def _totals(
             if part != LOG_THETA
         }
 
-    return drawn_need.totals(
-        fit.family, designs, draws, cells.people, cells.place, len(cells.places), formula.cap
-    )
+    return drawn_need.totals(fit.family, designs, draws, cells.people, formula.cap)
 
 
 def _held(formula: NeedFormula, *, in_two_parts: bool) -> dict[str, dict[str, float]]:

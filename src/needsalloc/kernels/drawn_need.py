@@ -3,7 +3,7 @@
 With designs X_j (columns, cells) of the parts of a family and draws b_j (draws, columns),
 
     need[draw, cell] = mean(b_count X_count + offset, b_zero X_zero + offset, log theta)
-    total[draw, group] = sum over the cells of the group of people * need
+    total[draw, group] = sum over cells of need * people[cell, group]
 
 Nothing is as large as draws by cells: a part of the cells meets a part of the draws at a time.
 """
@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from needsalloc.kernels.designs import parts_of
 from needsalloc.kernels.families import COUNT, LOG_THETA, Family
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 CELLS_AT_ONCE, DRAWS_AT_ONCE = 2**12, 64
 
@@ -30,36 +30,29 @@ def totals(
     family: Family,
     designs: Callable[[int, int], Mapping[str, Floats]],
     draws: Mapping[str, Floats],
-    people: Floats,
-    group: Ints,
-    groups: int,
+    people: sparse.csr_array,
     most: float = np.inf,
 ) -> Floats:
     """(draws, groups) expected counts of all people of each group.
 
     designs: (start, stop) -> part -> (columns, stop - start) of these cells.
     draws: part -> (draws, columns), log theta as (draws, 1).
-    people, group: (cells,). most: what a person's count is capped at.
+    people: sparse (cells, groups). most: what a person's count is capped at.
     """
     number = len(draws[COUNT])
 
-    def work(bounds: tuple[int, int]) -> tuple[Ints, Floats]:
+    def work(bounds: tuple[int, int]) -> Floats:
         start, stop = bounds
-        here, x = group[start:stop], designs(start, stop)
-        order = np.argsort(here, kind="stable")
-        labels, first = np.unique(here[order], return_index=True)
-        weight = people[start:stop][order]
-        x = {part: columns[:, order] for part, columns in x.items()}
-        found = np.empty((number, len(labels)))
+        here, x = people[start:stop], designs(start, stop)
+        found = np.empty((number, people.shape[1]))
         for low, high in parts_of(number, DRAWS_AT_ONCE):
-            need = np.minimum(_means(family, x, draws, low, high), most)
-            found[low:high] = np.add.reduceat(need * weight, first, axis=1)
-        return labels, found
+            found[low:high] = np.minimum(_means(family, x, draws, low, high), most) @ here
+        return found
 
-    total = np.zeros((number, groups))
+    total = np.zeros((number, people.shape[1]))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for labels, found in pool.map(work, parts_of(len(people), CELLS_AT_ONCE)):
-            total[:, labels] += found
+        for found in pool.map(work, parts_of(people.shape[0], CELLS_AT_ONCE)):
+            total += found
     return total
 
 
