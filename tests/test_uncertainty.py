@@ -132,6 +132,43 @@ def test_the_base_averages_1_in_every_draw(rows: pd.DataFrame, of_rows: Fit) -> 
     assert sure.column == "need_index_b"
 
 
+def test_who_is_linked_is_chance_as_well(rows: pd.DataFrame, of_rows: Fit) -> None:
+    """With coefficients that do not vary: the variance of a ratio of means of random parts, by hand."""
+    same = pd.DataFrame(np.tile(of_rows.coefficients, (4_000, 1)), columns=of_rows.coefficients.index)
+    listed = rows.groupby("team").size() * np.linspace(1.0, 4.0, 8)
+    sure = index_uncertainty(of_rows, rows, by="team", draws=same, lists=listed)
+    need = of_rows.formula.predict(rows).groupby(rows["team"]).agg(["mean", "var", "size"])
+    relative = need["var"] / need["size"] * (1 - need["size"] / listed) / need["mean"] ** 2
+    share = listed * need["mean"] / (listed @ need["mean"])
+    expected = relative * (1 - 2 * share) + (share**2 * relative).sum()
+    # 4,000 draws know a standard deviation to 1.1 %; four of these.
+    assert np.log(sure.draws).std().to_numpy() == pytest.approx(np.sqrt(expected), rel=0.045)
+    whole = index_uncertainty(of_rows, rows, by="team", draws=same, lists=rows.groupby("team").size())
+    assert whole.draws.std().max() < 1e-12
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Lists of known need, of which some are linked and have contacts by chance: 95 in 100 intervals."""
+    rng = np.random.default_rng(11)
+    listed = people(8_000, seed=1)
+    log_mean = -1.0 + 0.015 * (listed["age"] - 50) + 0.7 * listed["frail"] + 0.1 * (listed["nurses"] - 4)
+    need = np.exp(log_mean - 0.1 * (listed["nurses"] - 4))
+    truth = need.groupby(listed["team"]).mean() / need.mean()
+    size = listed.groupby("team").size()
+    inside = []
+    for _ in range(150):
+        linked = listed[rng.random(8_000) < 0.6]
+        unlike = rng.gamma(2.0, 0.5, len(linked))
+        rows = linked.assign(contacts=rng.poisson(np.exp(log_mean[linked.index]) * unlike))
+        found = fit("contacts ~ age + frail + nurses", rows, family="poisson", roles={"supply": ["nurses"]},
+                    errors="robust")  # fmt: skip
+        table = index_uncertainty(found, rows, by="team", lists=size, draws=300).table
+        inside.append(truth.between(table["index_low"], table["index_high"]))
+    # 1,200 intervals, eight of a cohort hanging together: four standard errors are about 0.03.
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
+
+
 def test_a_cap_holds_in_every_draw(rows: pd.DataFrame, of_rows: Fit) -> None:
     drawn = of_rows.draw(2, seed=1)
     capped = index_uncertainty(of_rows, rows, by="team", draws=drawn, cap=0.5)

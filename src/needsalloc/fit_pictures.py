@@ -30,20 +30,26 @@ def draw_intervals(table: pd.DataFrame, column: str, errors: str, ax: Axes | Non
 
 
 def draw_rootogram(table: pd.DataFrame, family: str, ax: Axes | None) -> Axes:
-    """Bars of observed people hang from the expected curve, as square roots: a gap below 0 is too few."""
+    """Bars of observed people hang from the expected curve, as square roots: below 0, too few are expected.
+
+    People without contact would dwarf the others: they are in the title.
+    """
     ax = _axes(ax, 4.2)
-    expected, observed = (np.sqrt(table[name].to_numpy(np.float64)) for name in ("expected", "observed"))
-    place = np.arange(len(table))
+    none, some = table.iloc[0], table.iloc[1:]
+    expected, observed = (np.sqrt(some[name].to_numpy(np.float64)) for name in ("expected", "observed"))
+    place = np.arange(len(some))
     ax.bar(
         place, observed, bottom=expected - observed, color=_FIRST, edgecolor=INK, linewidth=0.4,
         label="people, hanging from what is expected",
     )  # fmt: skip
     ax.plot(place, expected, color=_BESIDE, marker="o", markersize=3, label=f"expected by {family}")
     ax.axhline(0, color=INK, linewidth=0.8)
-    every = max(len(table) // 12, 1)
-    ax.set_xticks(place[::every], [str(count) for count in table.index[::every]])
+    every = max(len(some) // 12, 1)
+    ax.set_xticks(place[::every], [str(count) for count in some.index[::every]])
     ax.set_xlabel("Contacts", color=INK)
     ax.set_ylabel("Square root of people", color=INK)
+    without = f"Without contact {none['observed']:,.0f}, expected {none['expected']:,.0f}"
+    ax.set_title(without, loc="left", fontsize=10, color=INK)
     ax.legend(frameon=False, fontsize=8)
     return _finished(ax)
 

@@ -4,10 +4,14 @@
     need_id = mean use of person i at b_d, supply at its mean
     index_kd = mean over k of need_id / mean over the base of need_id
 
+Where the people at hand stand for the rest of their list, n_k of N_k, who is linked is chance as well: in
+each draw their mean need has an error of variance s_k^2 / n_k (1 - n_k / N_k), as of a random part of the
+list.
+
 An interval is the middle 95 % of index_kd; ranks and the chance of being above 1 are those of the draws.
 They say what the people fitted on leave open about the coefficients. They do not say what else may be wrong:
-terms that are missing or of another form, people who are not linked, need that leaves no trace in use, the
-year that contacts come from. Supply and services are held where the fit holds them: that is not drawn.
+terms that are missing or of another form, people who are not linked for a reason, need that leaves no trace
+in use, the year that contacts come from. Supply and services are held where the fit holds them, undrawn.
 """
 
 from __future__ import annotations
@@ -45,7 +49,9 @@ Ints = NDArray[np.int64]
 LOW, HIGH = 0.025, 0.975
 # Draws times flows that take some minutes: England has 864,024 flows.
 MOST_ON_FLOWS = 20_000_000
-NOT_COVERED = "missing terms, people not linked, need that use does not show and what is held are not covered"
+NOT_COVERED = (
+    "missing terms, linkage that is no chance, need that use does not show and what is held are not covered"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,6 +118,7 @@ def index_uncertainty(
     draws: how many, from the fit's own errors; or coefficients found by drawing again (draws, P), as
         `ClusterBootstrap.coefficients`.
     cap: the most contacts a year that are expected of anybody.
+    lists: as for `need_index_of_people`; draws then have the chance of who is linked besides.
     The rest is as for `need_index_of_people`, whose index is the middle of it. Time goes with draws times
     cells: a thousand draws of a hundred thousand cells take some seconds.
 
@@ -129,11 +136,22 @@ def index_uncertainty(
             f"{int((~np.isfinite(found).all(axis=1)).sum()):,} of {len(found):,} draws have no finite need: "
             "the coefficients are hardly known. Use fewer terms, or more clusters."
         )
-    estimate = cells.total(cells.need(formula, utilisation=utilisation))
-    people = cells.total()
-    places, both, who = populations(cells.places, people, np.vstack([estimate, found]), base, lists)
-    table = table_of(places, both[0], who, base_name)
-    return _uncertain(table, f"need_index_{base_name}", both[1:], who, errors)
+    need, people = cells.need(formula, utilisation=utilisation), cells.total()
+    sums = np.vstack([cells.total(need), cells.total(need**2), found])
+    places, sums, who = populations(cells.places, people, sums, base, lists)
+    table = table_of(places, sums[0], who, base_name)
+    drawn_sums = sums[2:] + _chance_of_linkage(sums[0], sums[1], who, len(found), seed)
+    return _uncertain(table, f"need_index_{base_name}", drawn_sums, who, errors)
+
+
+def _chance_of_linkage(need: Floats, squares: Floats, who: Populations, draws: int, seed: int) -> Floats:
+    """(draws, places) errors of sums of need over the linked as of a random part of their list."""
+    people = np.maximum(who.people, 1.0)
+    variance = np.maximum(squares / people - (need / people) ** 2, 0.0)
+    missing = np.clip(1.0 - who.people / np.maximum(who.population, 1.0), 0.0, 1.0)
+    # Another stream than that of the coefficients, with which it has nothing to do.
+    rng = np.random.default_rng([seed, 1])
+    return np.sqrt(people * variance * missing) * rng.standard_normal((draws, len(need)))
 
 
 def _uncertain(
