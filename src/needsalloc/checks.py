@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 from needsalloc.ages import ADULT
 from needsalloc.allocate import Allocation
 from needsalloc.errors import ConservationError, first_few
+from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
 from needsalloc.people import People
@@ -70,40 +72,65 @@ def conservation_checks(inputs: Inputs, need: NeedIndex, allocation: Allocation)
 
     What is expected is added up here from the files as they were read, not from anything on the way.
     """
-    registrations, population = (inputs.frames[role] for role in ("registrations", "population"))
-    population = population[population.index.str.startswith("E")]
-    residents = population.sum(axis=1)
-    teams, national = need.teams, need.use.people.catchment.is_national
-    lists = registrations.groupby(registrations.columns[1], observed=True)["patients"].sum()
-    lists = lists[lists.index.isin(population.index) & (lists > 0)]
-    here = residents.reindex(lists.index)
-    shared_out = float(residents.sum() if national else np.minimum(here, lists).sum())
-    checks = [
+    return [
         _equal(
             "Patients in the file, and of the teams",
-            teams["registered"].sum(),
-            float(registrations["patients"].sum()),
+            need.teams["registered"].sum(),
+            float(inputs.frames["registrations"]["patients"].sum()),
         ),
-        _equal("Residents to be shared out, and of the teams", teams["resident"].sum(), shared_out),
+        *_of_residents(inputs, need),
         _equal(
             f"{allocation.unit} in the plan, and of the teams",
             allocation.table["posts"].sum(),
             allocation.total,
         ),
     ]
+
+
+def _of_residents(inputs: Inputs, need: NeedIndex) -> list[Check]:
+    registrations, population = (inputs.frames[role] for role in ("registrations", "population"))
+    counted = population[population.index.str.startswith("E")]
+    teams, national = need.teams, need.use.people.catchment.is_national
+    expected = _grown(counted, inputs.growth)
+    if expected is None:
+        found = f"{teams['resident'].sum():,.0f}"
+        why = "the file's bands cannot be cut at every age that grows"
+        return [Check("Residents of the plan year", "note", found, f"not known: {why}")]
+    residents = expected.sum(axis=1)
+    lists = registrations.groupby(registrations.columns[1], observed=True)["patients"].sum()
+    lists = lists[lists.index.isin(counted.index) & (lists > 0)]
+    here = residents.reindex(lists.index)
+    # Lists share out the residents counted; those shared out grow like the others of their area.
+    part = np.minimum(lists / counted.sum(axis=1).reindex(lists.index), 1.0)
+    shared_out = float(residents.sum() if national else (here * part).sum())
+    checks = [_equal("Residents to be shared out, and of the teams", teams["resident"].sum(), shared_out)]
     if not national:
         beyond = here.sum() - shared_out
         checks.append(
             Check("Residents of these areas taken to be on other lists", "note", f"{beyond:,.0f}", "left out")
         )
-    elif ADULT in population:
-        adults = float(population.loc[:, ADULT:].to_numpy().sum())
-        found = teams["resident_adults"].sum()
-        checks.append(_equal("Adults in the population file, and of the teams", found, adults))
+    elif ADULT in expected:
+        adults = float(expected.loc[:, ADULT:].to_numpy().sum())
+        found_adults = teams["resident_adults"].sum()
+        checks.append(_equal("Adults in the population file, and of the teams", found_adults, adults))
         if need.base.key == "england":
             weighted = teams["weighted_population"].sum()
             checks.append(_equal("Adults in the population file, and weighted population", weighted, adults))
     return checks
+
+
+def _grown(population: pd.DataFrame, growth: Growth | None) -> pd.DataFrame | None:
+    """The population of the plan year, straight from the file; None if its bands cannot be cut so."""
+    if growth is None:
+        return population
+    factors = growth.factors.sort_index()
+    if not growth.by_age:
+        return population.mul(factors.reindex(population.index), axis=0)
+    first, begins = population.columns.to_numpy(), factors.index.to_numpy()
+    if not set(begins[begins >= first.min()]) <= set(first):
+        return None
+    at = pd.Series(first, index=first).map(lambda age: factors[begins <= age].iloc[-1:].sum() or 1.0)
+    return population.mul(at, axis=1)
 
 
 def refuse_failed(checks: Iterable[Check]) -> None:

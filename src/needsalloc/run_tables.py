@@ -11,14 +11,15 @@ from needsalloc.ages import Whose
 from needsalloc.allocate import Allocation
 from needsalloc.area_registers import registers_by_area
 from needsalloc.assumptions import Assumption
+from needsalloc.catchment import Catchment
 from needsalloc.decompose import decompose
 from needsalloc.errors import InvalidValueError, PlanError, first_few
 from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex, need_index
-from needsalloc.index_changes import IndexChanges, index_changes
+from needsalloc.index_changes import index_changes
 from needsalloc.inputs import Inputs, with_held
 from needsalloc.kernels import rank
-from needsalloc.people import ON_2019_SCALE, People
+from needsalloc.people import ON_2019_SCALE
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.published import NAMES, READINGS
 from needsalloc.ranges import BOTH, BY_AGE, every_reading, range_over
@@ -77,9 +78,10 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
     said["cohort_sources"] = "Whom each column of the planning cohorts counts, of which file and day."
     notes += [*cohorts.notes, *ungrown]
     if "deprivation_before" in inputs.frames:
-        changes, sentence = _changes(inputs, own)
-        tables["index_changes"], said["index_changes"] = changes.table.reset_index(), sentence
-        findings.append(sentence)
+        before, carried = _scores_before(inputs, need.catchment)
+        notes += carried
+        tables["index_changes"], said["index_changes"] = _changes(inputs, own, before)
+        findings.append(said["index_changes"])
     return Beside(tables, said, tuple(notes), tuple(findings), moved)
 
 
@@ -175,40 +177,56 @@ def _cohorts_in_words(cohorts: PlanningCohorts) -> str:
     )
 
 
-def _changes(inputs: Inputs, need: NeedIndex) -> tuple[IndexChanges, str]:
-    """Teams that move only because one edition of deprivation took the place of another."""
-    plan, people = inputs.plan, _people_before(inputs, need.use.people)
-    use = need.use.formula.expected_use(people)
+def _changes(inputs: Inputs, need: NeedIndex, scores: pd.Series) -> tuple[pd.DataFrame, str]:
+    """The teams, by how far they move only because one edition of deprivation took another's place."""
+    plan, people = inputs.plan, need.use.people
+    score = people.catchment.aligned(scores, "the deprivation file of the edition before", cover=False)
+    use = need.use.formula.expected_use(replace(people, imd_score=score))
     before = need_index(
         use, base=plan.need.base, people=need.people, icb=plan.catchment.icb, catchment=need.catchment
     )
-    changes = index_changes(replace(before, teams=before.teams.loc[need.teams.index]), need)
-    said = repr(changes).removeprefix("<IndexChanges: ").removesuffix(">")
+    before = replace(before, teams=before.teams.loc[need.teams.index])
+    every, listed = index_changes(before, need, more_than=0), index_changes(before, need)
     old, new = (inputs.frames[role].attrs["edition"] for role in ("deprivation_before", "deprivation"))
-    return changes, f"Only because {new} took the place of {old}, all else equal, {said}."
+    sentence = (
+        f"Only because {new} took the place of {old}, all else equal, the need index of "
+        f"{len(listed.table):,} of {listed.teams:,} teams is another by more than {listed.more_than:.0%}"
+    )
+    if len(every.table):
+        most, crossing = every.table.iloc[0], int(every.table["crosses_1"].sum())
+        change = f"{most['change']:+.1%}".replace("-", "−")
+        sentence += f"; the furthest moves {most['team_name']} ({change}), and {crossing:,} cross 1"
+    return every.table.reset_index(), f"{sentence}."
 
 
-def _people_before(inputs: Inputs, people: People) -> People:
-    """The same people with the scores of the edition before, carried to their areas if need be."""
-    before, catchment = inputs.frames["deprivation_before"], people.catchment
+def _scores_before(inputs: Inputs, catchment: Catchment) -> tuple[pd.Series, list[Assumption]]:
+    """The scores of the edition before, carried to the plan's areas if need be, and a note if they were.
+
+    Raises PlanError for an edition on another scale, or if the files that carry it are lacking.
+    """
+    before = inputs.frames["deprivation_before"]
     edition, scores = before.attrs["edition"], before["imd_score"]
     if edition not in ON_2019_SCALE:
         raise PlanError(
             f"[inputs] deprivation_before is {edition}; what moves is told against {ON_2019_SCALE[0]}, the "
             "scale that the published formula was fitted on. Give that edition."
         )
-    if before.index.name != catchment.vintage:
-        lacking = [role for role in ("lookup", "population_before") if role not in inputs.frames]
-        if lacking:
-            raise PlanError(
-                f"[inputs] deprivation_before is on areas of {before.index.name}, the registrations on those "
-                f"of {catchment.vintage}; to carry it, the plan lacks {' and '.join(lacking)}: the exact-fit "
-                f"lookup, and the people of the areas of {before.index.name}."
-            )
-        residents = inputs.frames["population_before"].sum(axis=1)
-        scores = carry_rates(scores, inputs.frames["lookup"], to=catchment.vintage, people=residents)
-    found = catchment.aligned(scores, "the deprivation file of the edition before", cover=False)
-    return replace(people, imd_score=found)
+    if before.index.name == catchment.vintage:
+        return scores, []
+    lacking = [role for role in ("lookup", "population_before") if role not in inputs.frames]
+    if lacking:
+        raise PlanError(
+            f"[inputs] deprivation_before is on areas of {before.index.name}, the registrations on those "
+            f"of {catchment.vintage}; to carry it, the plan lacks {' and '.join(lacking)}: the exact-fit "
+            f"lookup, and the people of the areas of {before.index.name}."
+        )
+    residents = inputs.frames["population_before"].sum(axis=1)
+    what = (
+        f"Scores of {edition} were carried from areas of {before.index.name} to those of {catchment.vintage}"
+    )
+    why = "A part of a split area has the score of the whole, merged areas have the mean over their people"
+    note = Assumption(what, why, "assumption", "exact-fit lookup")
+    return carry_rates(scores, inputs.frames["lookup"], to=catchment.vintage, people=residents), [note]
 
 
 __all__ = ["Beside", "tables_beside"]

@@ -116,7 +116,7 @@ COLUMNS: Mapping[str, dict[str, Column]] = {
 TITLES: Mapping[str, str] = {
     "decomposition": "What need is made of: each team's index as 1 and its parts",
     "need_range": "Range of need: lowest and highest index of each team, no interval",
-    "index_changes": "Other deprivation: teams that move only because its edition is another",
+    "index_changes": "Other deprivation: how far teams move only because its edition is another",
     "planning_cohorts": "Planning cohorts: the people asked about first, by team",
     "cohort_sources": "Cohort sources: where each column of the planning cohorts comes from",
 }
