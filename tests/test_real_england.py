@@ -173,6 +173,18 @@ def test_the_age_calibrated_formula_has_liverpools_users_by_age_as_printed(engla
 # One ICB of England
 
 
+def test_of_englands_resident_adults_38_5_per_cent_live_outside_the_fitted_range(england, real_data):
+    """Section 2 of the methods; and by the files of scores and of people alone."""
+    teams = na.need_index(england.need.use, people="resident").teams
+    share = (teams["share_outside_fitted_range"] * teams["resident_adults"]).sum() / ADULTS
+    assert share == pytest.approx(0.385, abs=0.0005)
+    scores = na.read_deprivation(real_data / "england-2023" / "imd2019_lsoa11.csv.gz")["imd_score"]
+    people = na.read_population(real_data / "england-2023" / "population20_lsoa11.csv.gz")
+    adults = people.loc[:, 18:].sum(axis=1)
+    assert share == pytest.approx(adults[scores.reindex(adults.index) < 13.8].sum() / ADULTS, rel=1e-9)
+    assert england.bundle.allocation["share_outside_fitted_range"].between(0, 1).all()
+
+
 def test_the_pcns_of_one_icb_share_its_posts_on_the_scale_of_england(north_east, england):
     table = north_east.allocation.table
     teams = table[table["is_team"]]
