@@ -73,6 +73,16 @@ def test_a_band_that_is_on_no_list_has_even_ages_and_is_said():
     assert any("lists have nobody: 1, their ages are even" in note.why for note in who.notes)
 
 
+def test_a_list_of_nobody_is_no_list():
+    bands = pd.DataFrame({0: 20.0, 18: 50.0, 65: 30.0}, index=ENGLAND.population.index)
+    empty = ENGLAND.lists.copy()
+    empty.loc[PRACTICES[0]] = 0.0
+    without = ENGLAND.lists.drop(PRACTICES[0])
+    found, expected = (people(WHOLE, population=bands, lists=lists) for lists in (empty, without))
+    np.testing.assert_allclose(found.age_mix, expected.age_mix)
+    np.testing.assert_allclose(found.female_share, expected.female_share)
+
+
 @pytest.mark.usefixtures("whole_england")
 def test_all_residents_of_england_are_shared_out_by_their_ages():
     who = people(WHOLE)
@@ -227,6 +237,10 @@ def test_shares_by_area_keep_their_mean_over_adults(world):
 def test_shares_that_cannot_be_are_refused(shares, error, says):
     with pytest.raises(error, match=says):
         people(WHOLE, shares=pd.DataFrame(shares, index=PRACTICES))
+    with pytest.raises(errors.InvalidValueError, match="1 rows stand twice"):
+        people(WHOLE, shares=pd.DataFrame({"dementia": 0.1}, index=[*PRACTICES, PRACTICES[0]]))
+    with pytest.raises(errors.InvalidValueError, match="must be a pandas DataFrame"):
+        people(WHOLE, shares=pd.Series(0.1, index=PRACTICES))
     with pytest.raises(errors.UnknownCodeError, match="1 of 8 areas have no row"):
         people(WHOLE, shares=pd.DataFrame({"dementia": 0.1}, index=CODES[1:]))
 

@@ -195,6 +195,7 @@ def _raked_ages(
 ) -> tuple[Floats, list[Assumption]]:
     """Ages of the practices' lists carried to areas by the flows, then raked to each area's bands."""
     years = _to_90(lists.groupby(level="practice").sum())
+    years = years[years.sum(axis=1) > 0]
     listed = catchment.practices.intersection(years.index)
     if listed.empty:
         raise InvalidValueError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from needsalloc import gradients, reference
 from needsalloc.ages import FlowAges
+from needsalloc.alignment import numbers, refuse_twice
 from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError, first_few
@@ -70,9 +71,15 @@ def prevalence(practices: pd.Index, conditions: pd.DataFrame) -> tuple[pd.DataFr
 def own_shares(shares: pd.DataFrame, catchment: Catchment, ages: FlowAges) -> tuple[pd.DataFrame, Assumption]:
     """The user's shares of adults by practice (practices, terms), and what to say of them.
 
-    Raises FormulaError for columns that are no condition, InvalidValueError for shares that are none,
-    UnknownCodeError if not every practice, or every area, has a row.
+    Raises FormulaError for columns that are no condition, InvalidValueError for shares that are none or rows
+    that stand twice, UnknownCodeError if not every practice, or every area, has a row.
     """
+    if not isinstance(shares, pd.DataFrame):
+        raise InvalidValueError(
+            "The shares must be a pandas DataFrame: a row for each practice or area, a column for each "
+            "condition."
+        )
+    refuse_twice(shares.index, "the shares", "rows")
     known = gradients.conditions()
     strange = [str(name) for name in shares if name not in known]
     if strange:
@@ -80,7 +87,8 @@ def own_shares(shares: pd.DataFrame, catchment: Catchment, ages: FlowAges) -> tu
             f"{len(strange)} columns of the shares are no condition of the formula: {first_few(strange)}. "
             f"Conditions: {', '.join(known)}."
         )
-    odd = shares.index[~shares.ge(0).all(axis=1) | shares.gt(1).any(axis=1)]
+    values = numbers(shares, "the shares")
+    odd = shares.index[((values >= 0) & (values <= 1)).sum(axis=1) < values.shape[1]]
     if len(odd):
         raise InvalidValueError(
             f"{len(odd):,} of {len(shares):,} rows have a share that is missing, below 0 or above 1: "
