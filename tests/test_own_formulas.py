@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import needsalloc as na
-from needsalloc import calibration, errors, predictors, reference
+from needsalloc import calibration, errors, gradients, predictors, reference
 from needsalloc.ages import BANDS
 from small_worlds import FORMULA, WHOLE, need, people
 
@@ -63,6 +63,13 @@ def test_what_is_held_is_taken_up_by_what_is_left(effects, x, y):
     left = predictors.held(terms, {"y": y})
     assert set(left) <= {"Intercept", "x"}
     assert predictors.linear(left, {"x": np.array([x])}, (1,)) == pytest.approx(whole, abs=1e-12)
+
+
+def test_a_square_is_a_square():
+    terms = {"x:x": 2.0, "x:x:y": 3.0}
+    assert predictors.linear(terms, {"x": np.array([4.0]), "y": np.array([5.0])}, (1,)) == [2 * 16 + 3 * 80]
+    assert predictors.held(terms, {"x": 4.0}) == {"Intercept": 2 * 16, "y": 3 * 16}
+    assert predictors.held(terms, {"y": 5.0}) == {"x:x": 2.0 + 3 * 5}
 
 
 # A file of coefficients
@@ -152,6 +159,15 @@ def test_children_are_refused_unless_a_reason_is_given():
     assert any("children's nursing" in note.what for note in wider.notes)
 
 
+def test_children_have_the_offsets_of_the_youngest_adults():
+    """Where a reason is given; the first band is the nearest that there is."""
+    ours = na.NeedFormula.from_weights(
+        na.Weights.from_bands({"0-64": 0.5, "65+": 3.0}, name="ours", source="a test")
+    )
+    child = pd.DataFrame({"age": [9.0, 40.0], "female": 1.0})
+    assert ours.for_all_ages("one team for all").predict(child).to_numpy() == pytest.approx([0.5, 0.5])
+
+
 # Services used
 
 
@@ -211,6 +227,46 @@ def test_weights_by_age_give_the_weighted_mean_over_adults(by_sex):
     team = WHOLE.team_of_practice
     expected = np.bincount(team, by_practice) / np.bincount(team, adults)
     np.testing.assert_allclose(found.teams["expected_use"], expected, rtol=1e-9)
+
+
+def plain_use(formula: na.NeedFormula, who: na.People) -> np.ndarray:
+    """(flows,) contacts of the registered, from a prediction for every area, single year of age and sex."""
+    areas = pd.DataFrame({"area": range(len(who.imd_score)), "imd_score": who.imd_score})
+    years = pd.DataFrame({"year": range(18, 91), "age": gradients.mid_year(np.arange(18, 91))})
+    rows = areas.merge(years, how="cross").merge(pd.DataFrame({"female": [1.0, 0.0]}), how="cross")
+    use = formula.predict(rows).to_numpy().reshape(len(areas), 73, 2)
+    band = np.searchsorted(BANDS, np.arange(91), side="right") - 1
+    flows = who.ages.pattern.tocoo()
+    years = who.ages.people["registered"][:, band] * who.ages.within[flows.row]
+    women = who.female_share[flows.col, 18:]
+    mean = women * use[flows.row, :, 0] + (1 - women) * use[flows.row, :, 1]
+    return np.asarray((years[:, 18:] * mean).sum(axis=1))
+
+
+@pytest.mark.parametrize("steep", [0.1, 1.0, 2.0])
+def test_formulas_that_rise_steeply_with_the_score_are_as_exact_as_others(steep):
+    """Scores as far apart as England's; a few nodes would miss some per cent of a steep formula's use."""
+    who = replace(people(WHOLE), imd_score=np.linspace(0.5, 92.7, len(WHOLE.areas)))
+    ours = replace(
+        FORMULA,
+        count={"age": 0.2, "imd_score": 0.4 * steep, "age:imd_score": 0.1 * steep, "age:age": -0.1},
+        zero={"age": -0.8, "female": 0.3, "imd_score": -0.5 * steep, "age:imd_score": -0.2 * steep},
+        constants=(2.0, 1.0),
+    )
+    np.testing.assert_allclose(ours.expected_use(who).registered.crude.data, plain_use(ours, who), rtol=1e-7)
+
+
+def test_a_score_without_its_centring_is_refused():
+    ours = replace(FORMULA, centring={}, count={**FORMULA.count, "imd_score": 0.5})
+    with pytest.raises(errors.FormulaError, match=r"-fold over these areas' scores.*centring"):
+        ours.expected_use(people(WHOLE))
+
+
+def test_on_flows_there_are_all_adults_and_means():
+    with pytest.raises(errors.FormulaError, match=r"is for ages 65 to inf.*for_all_ages"):
+        replace(FORMULA, ages=(65, np.inf)).expected_use(people(WHOLE))
+    with pytest.raises(errors.FormulaError, match=r"at most 365 contacts for anybody.*cap=numpy.inf"):
+        replace(FORMULA, cap=365.0).expected_use(people(WHOLE))
 
 
 def test_weights_that_leave_adults_out_or_need_other_scores(tmp_path):

@@ -153,7 +153,9 @@ def use_rates(formula: NeedFormula, people: People, practices: pd.Index) -> pd.D
     table = pd.DataFrame(found, index=["adults", "found"]).T.rename_axis("group")
     rates = reference.read("filipe-2024-use-rates").frame.set_index("group")
     printed = rates["users"] / rates["people"]
-    table = table.assign(printed=printed / printed["all"], found=table["found"] / overall, adults=table["adults"] * adults)
+    table = table.assign(
+        printed=printed / printed["all"], found=table["found"] / overall, adults=table["adults"] * adults
+    )
     table["miss"] = table["found"] / table["printed"] - 1
     return table[["printed", "found", "miss", "adults"]]
 

@@ -44,7 +44,8 @@ _IN_TWO_PARTS = ("zip", "zinb", "hurdle", "hurdle-nb")
 class AgeSteps:
     """What is added to both linear predictors by age band and sex.
 
-    first_ages: (bands,) rising. count, zero: (bands, 2), women then men; -inf in the count part is no need.
+    first_ages: (bands,) rising; ages below the first have its offsets. count, zero: (bands, 2), women then
+    men; -inf in the count part is no need.
     """
 
     first_ages: tuple[int, ...]
@@ -53,7 +54,7 @@ class AgeSteps:
 
     def at(self, part: Literal["count", "zero"], age: Floats, female: Floats) -> Floats:
         """The offsets of persons, arrays that go together."""
-        band = np.searchsorted(self.first_ages, age, side="right") - 1
+        band = np.maximum(np.searchsorted(self.first_ages, age, side="right") - 1, 0)
         values: Floats = self.count if part == "count" else self.zero
         return np.where(female == 1, values[band, 0], values[band, 1])
 
@@ -168,7 +169,8 @@ class NeedFormula:
         Raises FormulaError for weights without an adult age, or with factors of other scores.
 
         >>> ours = Weights.from_bands({"0-64": 0.5, "65+": 3.0}, name="ours", source="an example")
-        >>> NeedFormula.from_weights(ours).predict(pd.DataFrame({"age": [40, 80], "female": [1, 0]})).tolist()
+        >>> rows = pd.DataFrame({"age": [40, 80], "female": [1, 0]})
+        >>> NeedFormula.from_weights(ours).predict(rows).round(9).tolist()
         [0.5, 3.0]
         """
         others = [name for name in weights.factors if name != "imd_score"]

@@ -1,6 +1,7 @@
 """Terms of a linear predictor: products of columns, written as "age:imd_score" or "ethnicity=asian:age".
 
 A column stands for its number, "column=level" for 1 where the column has that level and 0 elsewhere.
+"age:age" is the square.
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ Floats = NDArray[np.float64]
 INTERCEPT = "Intercept"
 
 
+def factors(term: str) -> list[str]:
+    """What a term is the product of, as often as it is in it; nothing for the intercept.
+
+    >>> factors("age:age:female")
+    ['age', 'age', 'female']
+    """
+    return [] if term == INTERCEPT else term.split(":")
+
+
 def atoms(terms: Iterable[str]) -> list[str]:
     """What the terms are products of, each once, in order of appearance."""
-    return list(dict.fromkeys(atom for term in terms if term != INTERCEPT for atom in term.split(":")))
+    return list(dict.fromkeys(atom for term in terms for atom in factors(term)))
 
 
 def column_of(atom: str) -> str:
@@ -39,8 +49,7 @@ def linear(coefficients: Mapping[str, float], value: Mapping[str, Floats], shape
     """The sum over terms of coefficient times product of atoms, each an array that broadcasts to `shape`."""
     total: Floats = np.full(shape, coefficients.get(INTERCEPT, 0.0))
     for term, coefficient in coefficients.items():
-        parts = atoms([term])
-        if parts:
+        if parts := factors(term):
             total += coefficient * math.prod(value[atom] for atom in parts)
     return total
 
@@ -49,7 +58,7 @@ def held(coefficients: Mapping[str, float], values: Mapping[str, float]) -> dict
     """The same linear predictor with some atoms at fixed values: what is left of each term, added up."""
     found: dict[str, float] = {}
     for term, coefficient in coefficients.items():
-        parts = atoms([term])
+        parts = factors(term)
         left = [atom for atom in parts if atom not in values]
         for atom in parts:
             coefficient *= values.get(atom, 1.0)
@@ -109,4 +118,4 @@ def _of_rows(rows: pd.DataFrame, atom: str, name: str) -> Floats:
         ) from error
 
 
-__all__ = ["INTERCEPT", "atoms", "column_of", "columns", "held", "linear", "of_rows"]
+__all__ = ["INTERCEPT", "atoms", "column_of", "columns", "factors", "held", "linear", "of_rows"]

@@ -7,7 +7,7 @@ own ages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -32,8 +32,11 @@ Ages = slice | NDArray[np.bool_]
 
 LOG_DAYS = float(np.log(365.0))
 ACCURACY = 1e-8
-# Use is so smooth in the score that seven Chebyshev nodes over its range give it to ten digits.
-_IMD_NODES = 7
+# Use is smooth in the score: seven Chebyshev nodes over its range give that of the paper to twelve digits;
+# formulas that rise more steeply with it take more.
+_SCORE_NODES = (7, 10, 14, 20, 28, 40, 56)
+_SCORES_BETWEEN = 101
+_SECOND_BAND = BANDS[BANDS > ADULT][0]
 _PRACTICES_AT_ONCE = 512
 _WOMAN = (1.0, 0.0)
 SEXES = len(_WOMAN)
@@ -123,7 +126,6 @@ class Cells:
         self.age_years = gradients.mid_year(AGES[ADULT:])
         female = people.female_share[:, ADULT:]
         self.sex_share = np.stack([female, 1.0 - female], axis=-1)
-        self.nodes, self.score_weights = _score_nodes(formula.standardise("imd_score", people.imd_score))
         held = formula.at_mean_supply() if observed else formula.at_need()
         of_persons = [term for term in gradients.conditions() if term in {*held.count, *held.zero}]
         self.effects = {term: (held.count.get(term, 0.0), held.zero.get(term, 0.0)) for term in of_persons}
@@ -133,6 +135,8 @@ class Cells:
         )
         self.alone = replace(held, count=count, zero=zero)
         _check_terms(self.alone)
+        score = formula.standardise("imd_score", people.imd_score)
+        self.nodes, self.score_weights = _score_nodes(score, self._without_conditions, formula.name)
         self.own = [term for term in self.effects if term in people.prevalence]
         self.held = {
             term: gradients.reference_curve(term, self.age_years)
@@ -151,28 +155,38 @@ class Cells:
     @cached_property
     def log_mean(self) -> Floats:
         """(ages, columns) log contacts of a user without any condition."""
-        return self._linear("count") + self.alone.constants[1]
+        return self._linear("count", self.nodes)
 
     @cached_property
     def log_odds(self) -> Floats:
         """(ages, columns) log odds of never using, without any condition."""
-        return self._linear("zero") + self.alone.constants[0]
+        return self._linear("zero", self.nodes)
 
-    def _linear(self, part: Literal["count", "zero"]) -> Floats:
-        """(ages, columns) the terms of a part that are no conditions."""
+    def _without_conditions(self, score: Floats) -> Floats:
+        """(cases, scores) use by age and sex, log odds being those of people without any condition, with each
+        that makes use likelier, and with each that makes it rarer.
+        """
+        effects = [zero for _, zero in self.effects.values()]
+        moves = 0.0, sum(min(zero, 0.0) for zero in effects), sum(max(zero, 0.0) for zero in effects)
+        log_mean, log_odds = (self._linear(part, score).reshape(-1, len(score)) for part in ("count", "zero"))
+        return np.vstack([np.exp(log_mean) * expit(-log_odds - move) for move in moves])
+
+    def _linear(self, part: Literal["count", "zero"], score: Floats) -> Floats:
+        """(ages, columns) the constant and the terms of a part that are no conditions, at some scores."""
         age, woman = self.age_years[:, None, None], np.array(_WOMAN)[None, :, None]
         value: dict[str, Floats] = {
             "age": self.formula.standardise("age", age),
             "female": woman,
             "female=1": woman,
             "female=0": 1.0 - woman,
-            "imd_score": self.nodes[None, None, :],
+            "imd_score": score[None, None, :],
             "log_days_alive": np.array(LOG_DAYS),
         }
         for term in gradients.counts():
             value[term] = gradients.reference_curve(term, self.age_years)[:, None, None]
-        shape = len(self.age_years), SEXES, len(self.nodes)
+        shape = len(self.age_years), SEXES, len(score)
         found = predictors.linear(getattr(self.alone, part), value, shape)
+        found += self.alone.constants[0 if part == "zero" else 1]
         if self.formula.steps is not None:
             found += self.formula.steps.at(part, age, woman)
         return found.reshape(shape[0], -1)
@@ -250,7 +264,19 @@ class Cells:
 
 
 def _check_terms(formula: NeedFormula) -> None:
-    """Refuse what cannot be told of the people of a flow."""
+    """Refuse what cannot be told of the people of a flow, who are adults of any age."""
+    first, last = formula.ages
+    # Rows may have the middle of an age band: those of 18 to 25 are 22 then.
+    if first >= _SECOND_BAND or last < AGES[-1]:
+        raise FormulaError(
+            f"{formula.name} is for ages {first:g} to {last:g}, and on flows there are all adults. Predict "
+            "persons of these ages, or say why it may be used for others: formula.for_all_ages(reason)."
+        )
+    if np.isfinite(formula.cap):
+        raise FormulaError(
+            f"{formula.name} predicts at most {formula.cap:g} contacts for anybody, and on flows there are "
+            "means. Predict persons, or take the cap off: dataclasses.replace(formula, cap=numpy.inf)."
+        )
     if formula.family.startswith("hurdle"):
         raise FormulaError(
             f"{formula.name} is a hurdle: its mean over people of unknown conditions is not known here. "
@@ -266,14 +292,33 @@ def _check_terms(formula: NeedFormula) -> None:
         )
 
 
-def _score_nodes(score: Floats) -> tuple[Floats, Floats]:
-    """Chebyshev nodes over the range of `score` (areas,), and the weights (areas, nodes) that interpolate."""
+def _score_nodes(score: Floats, use: Callable[[Floats], Floats], name: str) -> tuple[Floats, Floats]:
+    """Chebyshev nodes over the range of `score` (areas,), and the weights (areas, nodes) that interpolate.
+
+    As many as give `use`, of some scores (cases, scores), to `ACCURACY` between them.
+    """
     centre = (score.max() + score.min()) / 2
     half = max(np.ptp(score) / 2, 0.5)
-    unit = np.polynomial.chebyshev.chebpts1(_IMD_NODES)
+    between = np.linspace(-1.0, 1.0, _SCORES_BETWEEN)
+    exact = use(centre + half * between)
+    some = exact > 0
+    for count in _SCORE_NODES:
+        unit = np.polynomial.chebyshev.chebpts1(count)
+        found = use(centre + half * unit) @ _interpolating(unit, between).T
+        if np.abs(found[some] / exact[some] - 1.0).max(initial=0.0) < ACCURACY:
+            return centre + half * unit, _interpolating(unit, (score - centre) / half)
+    raise FormulaError(
+        f"Use by {name} changes more than {exact[some].max() / exact[some].min():.0e}-fold over these areas' "
+        "scores, ages and sexes, which cannot be right. Check that imd_score has the mean and SD (centring) "
+        "that its coefficients belong to."
+    )
+
+
+def _interpolating(unit: Floats, at: Floats) -> Floats:
+    """(points, nodes) what values at Chebyshev nodes `unit` weigh at other points, all from -1 to 1."""
     vander = np.polynomial.chebyshev.chebvander
-    weights = vander((score - centre) / half, _IMD_NODES - 1) @ np.linalg.inv(vander(unit, _IMD_NODES - 1))
-    return centre + half * unit, weights
+    degree = len(unit) - 1
+    return np.asarray(vander(at, degree) @ np.linalg.inv(vander(unit, degree)))
 
 
 __all__ = ["SEXES", "Cells", "Contacts", "ExpectedUse", "expected_use"]
