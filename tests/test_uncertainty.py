@@ -227,7 +227,7 @@ def test_bad_input_is_named(rows: pd.DataFrame, of_rows: Fit) -> None:
 
 def test_on_flows_each_draw_is_a_need_index() -> None:
     rng = np.random.default_rng(1)
-    rows = pd.DataFrame({"age": 20.0 + rng.integers(0, 70, 4_000), "imd_score": rng.integers(5, 60, 4_000)})
+    rows = pd.DataFrame({"age": 18.0 + rng.integers(0, 70, 4_000), "imd_score": rng.integers(5, 60, 4_000)})
     rows["contacts"] = rng.poisson(np.exp(-3 + 0.03 * rows["age"] + 0.01 * rows["imd_score"]))
     found = fit("contacts ~ age + imd_score", rows, family="poisson")
     who = people_of(WHOLE)
@@ -239,5 +239,9 @@ def test_on_flows_each_draw_is_a_need_index() -> None:
     assert {"index_low", "rank_high", "chance_above_1", "weighted_population"} <= set(sure.table)
     assert sorted(sure.table["rank"].dropna()) == [1.0, 2.0]
     assert np.isnan(sure.table.at["U", "rank"])  # practices of no team have none
+    flat = uncertainty_on_flows(
+        found, who, draws=2, base="icb", adapt=lambda f: f.hold({"age": 50, "imd_score": 20})
+    )
+    assert flat.draws.to_numpy() == pytest.approx(np.ones((2, 3)))
     with pytest.raises(InvalidValueError, match="take the teams of one ICB"):
         uncertainty_on_flows(found, who, draws=10**7, base="icb")

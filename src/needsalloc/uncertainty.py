@@ -16,7 +16,7 @@ in use, the year that contacts come from. Supply and services are held where the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -302,13 +302,14 @@ def uncertainty_on_flows(
     whose: Whose = "registered",
     icb: str | None = None,
     catchment: Catchment | None = None,
-    hold: Mapping[str, float] | None = None,
+    adapt: Callable[[NeedFormula], NeedFormula] | None = None,
 ) -> IndexUncertainty:
     """The need index of teams from open files (`need_index`), with intervals from draws of the coefficients.
 
     Every draw works out use on all flows again, some seconds for England: draws are few, and with fewer than
     some hundreds the ends of an interval are rough. An index of persons draws in far less time.
-    hold: columns that open files do not have, at one value for everybody, as `NeedFormula.hold`.
+    adapt: what is done to the formula of each draw before it is used on open files, such as `lambda formula:
+        formula.hold({"copd": 0.03})`.
 
     Raises as `need_index` and `index_uncertainty`; InvalidValueError for more draws on more flows than take
     some minutes.
@@ -324,7 +325,7 @@ def uncertainty_on_flows(
 
     def index_at(coefficients: Floats) -> Any:
         drawn = replace(fit, coefficients=pd.Series(coefficients, fit.coefficients.index)).formula
-        use = (drawn.hold(hold) if hold else drawn).expected_use(people)
+        use = (adapt(drawn) if adapt else drawn).expected_use(people)
         return need_index(use, base=base, people=whose, icb=icb, catchment=catchment)
 
     at = index_at(fit.coefficients.to_numpy(np.float64))
