@@ -96,11 +96,11 @@ class Allocation:
     def __repr__(self) -> str:
         given = self.table.loc[self.steps > 0]
         sentence = (
-            f"<Allocation of {self.total:,g} {self.unit} to {len(given):,} teams "
+            f"<Allocation of {self.total:,.10g} {self.unit} to {len(given):,} teams "
             f"in steps of {self.step:g} by {self.rule}"
         )
         if self.top_slice:
-            sentence += f", {self.top_slice:,g} of them held back"
+            sentence += f", {self.top_slice:,.10g} of them held back"
         if held := int((self.table["held_by"] != "").sum()):
             sentence += f"; limits hold {held:,}"
         if self.has_current:

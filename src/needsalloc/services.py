@@ -36,7 +36,7 @@ class ServicePlans:
     table: pd.DataFrame
 
     def __repr__(self) -> str:
-        totals = "; ".join(f"{name} {each.total:,g} {each.unit}" for name, each in self.plans.items())
+        totals = "; ".join(f"{name} {each.total:,.10g} {each.unit}" for name, each in self.plans.items())
         return f"<ServicePlans for {len(self.posts):,} teams: {totals}>"
 
     def _repr_html_(self) -> str:
