@@ -160,7 +160,6 @@ def test_where_the_likelihood_is_flat_nothing_leaps(seed):
 def test_a_sample_leads_to_the_same_top(name, monkeypatch):
     problem = by_rows(name, *persons())
     whole = top(problem)
-    monkeypatch.setattr(starts, "SAMPLE", 300)
     few = starts.sample(problem, 300)
     stats = problem.stats
     assert len(few.stats) == 300
