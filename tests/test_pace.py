@@ -9,6 +9,8 @@ from scipy.optimize import brentq
 
 import needsalloc as na
 from needsalloc import errors
+from needsalloc.allocate import allocate
+from needsalloc.choices import Reserve
 from needsalloc.kernels.pace import one_year
 from needsalloc.pace import pace_of_change
 from small_worlds import law
@@ -234,3 +236,13 @@ def test_it_says_what_it_is():
         "distances from target end between -11.8% and +11.8%>"
     )
     assert "<table" in done._repr_html_()
+
+
+def test_ring_fenced_posts_are_part_of_what_a_team_moves_towards():
+    need = pd.DataFrame({"weighted_population": [3.0, 1.0]}, pd.Index(["P0", "P1"], name="team"))
+    # 8 shared 6 to 2, and 2 more in P1.
+    of = allocate(10, need, current={"P0": 8.0, "P1": 2.0}, reserves=[Reserve("hostel", {"P1": 2.0})])
+    assert pace_of_change(of, years=1, floor=-0.5).table["closing"].to_list() == [6, 4]
+    # With nothing to share there is nothing to be on target of but the shares of need.
+    empty = allocate(0, need, current={"P0": 5.0, "P1": 3.0})
+    assert pace_of_change(empty, years=1, floor=-0.5).table["closing"].to_list() == [6, 2]
