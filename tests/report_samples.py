@@ -204,7 +204,7 @@ def _beside(teams: pd.DataFrame) -> dict[str, pd.DataFrame]:
             highest_by="realigned, age x man, registered people", ways=12, side="on both sides",
             best_rank=1.0, worst_rank=2.0, fifths=1,
         ),
-        "index_changes": teams.head(1).assign(before=0.98, after=1.05, change=0.0714, crosses_1=True),
+        "index_changes": teams.head(1).assign(before=0.98, after=1.05, change=0.0714, crosses_1="yes"),
         "planning_cohorts": teams.assign(
             icb="QQQ", registered=9000.0, resident_65_and_over=1500.0, dementia_register=90.0 + number,
             care_home_beds_nursing=np.where(number == 0, 40.0, np.nan),

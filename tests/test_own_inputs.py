@@ -1,6 +1,7 @@
 """What a planner brings to a plan: a formula, held terms, shares of adults, growth; and what is refused."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,13 @@ import pytest
 import needsalloc as na
 from needsalloc import errors, gradients
 from needsalloc.plan import read_plan
+from needsalloc.report import schema
 from needsalloc.run import run_plan
 from needsalloc.sources.growth import read_growth
-from needsalloc.sources.shares import read_shares
+from needsalloc.sources.own import read_shares
 from plan_folders import PLAN, POPULATION, england, write_files
 
+DOCUMENT = Path(__file__).parents[1] / "docs" / "plan.md"
 WEIGHTS = """\
 name = "ours-by-age"
 source = "Contacts by age, our trust, 2024/25"
@@ -110,12 +113,21 @@ def test_coefficients_with_a_held_term_are_used_as_written(folder):
 
 def test_a_published_formula_holds_its_other_readings_alike(folder):
     plain = run(folder).bundle
-    held = run(folder, need="hold = { dementia = 0.02 }").bundle
+    result = run(folder, need="hold = { dementia = 0.02 }")
+    held = result.bundle
     assert not plain.allocation["target"].equals(held.allocation["target"])
     assert "dementia" in plain.beside["decomposition"]
     assert "dementia" not in held.beside["decomposition"]
-    wide = (held.beside["need_range"]["ways"] == plain.beside["need_range"]["ways"]).all()
-    assert wide
+    people = result.people
+    for row in held.beside["need_range"].itertuples():
+        for end, way in ((row.low, row.lowest_by), (row.high, row.highest_by)):
+            reading, interaction, whose = way.split(", ")
+            formula = na.NeedFormula.published(
+                f"district-nursing/liverpool-2024-{reading}", interaction=interaction.removeprefix("age x ")
+            )
+            use = formula.hold({"dementia": 0.02}).expected_use(people)
+            index = na.need_index(use, base="icb", people=whose.removesuffix(" people"))
+            assert index.teams.at[row.team, "need_index_icb"] == pytest.approx(end, rel=1e-12)
 
 
 def test_the_formula_calibrated_by_age_has_no_other_reading(folder):
@@ -191,6 +203,34 @@ def test_shares_by_area_are_read_with_their_vintage(tmp_path):
     put(tmp_path, "own.csv", "our code,living_alone\nE01000001,0.3\n")
     shares = read_shares(tmp_path / "own.csv", code="our code", vintage="lsoa21")
     assert shares.index.name == "lsoa21"
+
+
+def test_counts_of_ones_own_fill_the_columns_that_no_file_gives(folder):
+    put(folder, "counts.csv", "team,Care home beds nursing,Hospice beds\nU90001,40,6\nU90002,10,0\n")
+    put(folder, "counts.csv", (folder / "counts.csv").read_text() + "U90003,5,1\nU90004,0,0\n")
+    bundle = run(folder, inputs='counts = { path = "counts.csv", on = "May 2026" }').bundle
+    table = bundle.beside["planning_cohorts"].set_index("team")
+    assert table.loc[["U90001", "U90002"], "care_home_beds_nursing"].tolist() == [40, 10]
+    assert table["hospice_beds"].sum() == 7
+    about = bundle.beside["cohort_sources"].set_index("column")
+    assert about.loc["hospice_beds", ["source", "on"]].tolist() == ["counts.csv", "May 2026"]
+    assert about.at["care_home_beds_residential", "how"].endswith("bring your own ([inputs] counts)")
+    columns = schema.columns(bundle, "planning_cohorts")
+    assert columns["hospice_beds"].meaning == "A count of the planner's own: hospice beds."
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("team,beds\nU90001,40\n", "3 of 5 teams have no row in own=: U90002, U90003, U90004"),
+        ("team,beds\nX1,40\n", "The rows of own= are neither areas nor teams of this catchment: X1"),
+        ("team,beds\nU90001,many\n", "'many' (row 2)"),
+    ],
+)
+def test_counts_that_cannot_be_used_are_refused(folder, text, says):
+    put(folder, "counts.csv", text)
+    with pytest.raises(errors.NeedsallocError, match=re.escape(says)):
+        run(folder, inputs='counts = "counts.csv"')
 
 
 @pytest.mark.parametrize(
@@ -323,3 +363,13 @@ def test_growth_is_read_in_order_of_age(tmp_path):
     found = read_growth(tmp_path / "growth.csv")
     assert found["factor"].to_dict() == {65: 1.1, 85: 1.5}
     assert found.attrs["source"]["rows"] == 2
+
+
+def test_the_formulas_that_the_documents_show_can_be_run(folder):
+    blocks = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    weights, coefficients = (next(b for b in blocks if key in b) for key in ("[weights]", "[count]"))
+    put(folder, "ours.toml", weights)
+    assert run(folder, need='formula = "ours.toml"').need.use.formula.name == "community-2025"
+    put(folder, "ours.toml", coefficients)
+    result = run(folder, need='formula = "ours.toml"\nhold = { frailty = 0.1 }')
+    assert result.need.use.formula.name == "our-trust-2025"

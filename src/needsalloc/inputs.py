@@ -20,7 +20,7 @@ from needsalloc.plan import InputFile, Plan
 from needsalloc.report import Source
 from needsalloc.sources._opening import checksum, read_bytes
 from needsalloc.sources.growth import read_growth
-from needsalloc.sources.shares import read_shares
+from needsalloc.sources.own import read_counts, read_shares
 
 Progress = Callable[[str], None]
 
@@ -48,6 +48,7 @@ _ROLES: Mapping[str, _Role] = {
     "current": _Role(sources.read_current, "the planner", "Posts in place now"),
     "boundaries": _Role(sources.read_boundaries, "Office for National Statistics", "LSOA boundaries"),
     "shares": _Role(read_shares, "the planner", "Shares of adults with a condition"),
+    "counts": _Role(read_counts, "the planner", "Counts for the planning cohorts"),
     "growth": _Role(read_growth, "the planner", "Growth to the plan year"),
     "disability": _Role(
         sources.read_disability, "Office for National Statistics", "Census 2021: disability by LSOA"
@@ -62,7 +63,7 @@ _ROLES: Mapping[str, _Role] = {
         sources.read_population, "Office for National Statistics", "People by LSOA of the edition before"
     ),
 }
-_OWN = ("current", "shares", "growth")
+_OWN = ("current", "shares", "counts", "growth")
 _IN_PARTS = "lists"  # women's and men's lists are published in two files
 _TABLES_USED = (
     "open-data-concordance",

@@ -75,6 +75,7 @@ class InputsSection(_Section):
     current: Input | None = None
     boundaries: Input | None = None
     shares: Input | None = None
+    counts: Input | None = None
     growth: GrowthFile | None = None
     disability: Input | None = None
     deprivation_before: Input | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from needsalloc.ages import Whose
@@ -73,7 +74,9 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
     counted = cohorts.table.drop(columns=["icb_name", "is_team"])
     others = counted.index[:0] if inputs.plan.catchment.icb else counted.index.difference(shown)
     tables["planning_cohorts"] = counted.loc[[*shown, *others]].reset_index()
-    tables["cohort_sources"] = cohorts.sources.reset_index()
+    # The library's own words name its argument; a plan names a file.
+    how = cohorts.sources["how"].str.replace("(own=)", "([inputs] counts)", regex=False)
+    tables["cohort_sources"] = cohorts.sources.assign(how=how).reset_index()
     said["planning_cohorts"] = _cohorts_in_words(cohorts)
     said["cohort_sources"] = "Whom each column of the planning cohorts counts, of which file and day."
     notes += [*cohorts.notes, *ungrown]
@@ -150,6 +153,8 @@ def _cohorts(inputs: Inputs, need: NeedIndex) -> tuple[PlanningCohorts, list[Ass
         del files["lists"], dates["lists"]
         if "conditions" in files:
             files["conditions"] = registers_by_area(need.use.people, inputs.frames["conditions"])
+    if "counts" in inputs.frames:
+        files["own"], dates["own"] = inputs.frames["counts"], inputs.dated("counts")
     growth, notes = _usable(inputs.growth, inputs.frames["population"])
     return planning_cohorts(need.catchment, **files, growth=growth, dates=dates), notes  # type: ignore[arg-type]
 
@@ -196,7 +201,8 @@ def _changes(inputs: Inputs, need: NeedIndex, scores: pd.Series) -> tuple[pd.Dat
         most, crossing = every.table.iloc[0], int(every.table["crosses_1"].sum())
         change = f"{most['change']:+.1%}".replace("-", "−")
         sentence += f"; the furthest moves {most['team_name']} ({change}), and {crossing:,} cross 1"
-    return every.table.reset_index(), f"{sentence}."
+    table = every.table.assign(crosses_1=np.where(every.table["crosses_1"], "yes", "no"))
+    return table.reset_index(), f"{sentence}."
 
 
 def _scores_before(inputs: Inputs, catchment: Catchment) -> tuple[pd.Series, list[Assumption]]:

@@ -63,7 +63,7 @@ _INDEX_CHANGES: dict[str, Column] = {
         1,
         signed=True,
     ),
-    "crosses_1": text("Crosses 1", "True where the index is now on the other side of the base's, 1."),
+    "crosses_1": text("Crosses 1", "Yes where the index is now on the other side of the base's, 1."),
 }
 
 
@@ -71,6 +71,7 @@ def _count(label: str, meaning: str) -> Column:
     return Column(label, "people", meaning)
 
 
+_YOURS = Column("{words}", "as given", "A count of the planner's own: {words}.")
 _REGISTER = _count("{words}", "People on the practices' register of this condition (QOF).")
 _PLANNING_COHORTS: dict[str, Column] = {
     "team": TEAM,
@@ -120,16 +121,16 @@ TITLES: Mapping[str, str] = {
     "planning_cohorts": "Planning cohorts: the people asked about first, by team",
     "cohort_sources": "Cohort sources: where each column of the planning cohorts comes from",
 }
-_ALIKE: Mapping[str, tuple[str, Column]] = {
-    "decomposition": ("", _PART),
-    "planning_cohorts": ("_register", _REGISTER),
+_ALIKE: Mapping[str, tuple[tuple[str, Column], ...]] = {
+    "decomposition": (("", _PART),),
+    "planning_cohorts": (("_register", _REGISTER), ("", _YOURS)),
 }
 
 
 def alike(table: str, name: str) -> Column | None:
-    """The description of a column that stands for a condition, whichever it is."""
-    ending, column = _ALIKE.get(table, ("", None))
-    if column is None or not name.endswith(ending):
+    """The description of a column that stands for a condition or a count of the planner's, whichever."""
+    column = next((column for ending, column in _ALIKE.get(table, ()) if name.endswith(ending)), None)
+    if column is None:
         return None
     words = name.replace("_", " ").replace("copd", "COPD")
     label = words[:1].upper() + words[1:]
