@@ -44,7 +44,7 @@ def test_changes_in_a_city_of_the_published_size(city, capsys):
     low, high = float(printed["largest_loss"]), float(printed["largest_gain"])
     with capsys.disabled():
         print(
-            f"\nA made-up city, FTE per 10,000 adults: {change.min():+.1f} to {change.max():+.1f}; Liverpool, "
+            f"\nA made-up city, per 10,000 adults: {change.min():+.1f} to {change.max():+.1f} FTE; Liverpool "
             f"as published: {low:+.1f} to {high:+.1f}. Nurses are spread as published, need is not tuned."
         )
     # Of the same order, or the index or the unit is wrong: nurses alone differ by 5.4 per 10,000.
