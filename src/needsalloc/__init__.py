@@ -19,11 +19,14 @@ from needsalloc.decompose import Decomposition, decompose
 from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.errors import NeedsallocError
 from needsalloc.estimator import CountRegression
+from needsalloc.families_compared import FamilyComparison, compare_families
 from needsalloc.fifths import fifths_of_people, gradient_by_fifth
 from needsalloc.fit import Fit, fit
 from needsalloc.formulas import Weights, with_estimated_sex
 from needsalloc.growth import Growth
+from needsalloc.held_out import HeldOut, held_out
 from needsalloc.index import NeedIndex, need_index
+from needsalloc.index_of_people import PeopleIndex, WaysToHold, need_index_of_people, ways_to_hold
 from needsalloc.inference import Inference
 from needsalloc.limits import Limit
 from needsalloc.linkage import Linkage, linkage_coverage
@@ -63,7 +66,9 @@ from needsalloc.sources import (
     write_template,
 )
 from needsalloc.team_effects import TeamEffects, team_effects
+from needsalloc.uncertainty import IndexUncertainty, index_uncertainty, uncertainty_on_flows
 from needsalloc.use import ExpectedUse
+from needsalloc.validation import Calibration, Rootogram, calibration_by, r_squared, rootogram
 from needsalloc.vintages import carry_counts, carry_rates, carry_registrations
 
 __version__ = "0.1.0"
@@ -71,6 +76,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Allocation",
     "AreaRegisters",
+    "Calibration",
     "Catchment",
     "Cells",
     "ClusterBootstrap",
@@ -79,9 +85,12 @@ __all__ = [
     "Decomposition",
     "EquityAudit",
     "ExpectedUse",
+    "FamilyComparison",
     "Fit",
     "Growth",
+    "HeldOut",
     "IndexRange",
+    "IndexUncertainty",
     "InequalityMeasures",
     "Inference",
     "Limit",
@@ -94,12 +103,15 @@ __all__ = [
     "NeedsallocError",
     "PaceOfChange",
     "People",
+    "PeopleIndex",
     "PlanningCohorts",
     "RelativeNeed",
     "ReleaseComparison",
+    "Rootogram",
     "SkillMix",
     "SmallAreaRates",
     "TeamEffects",
+    "WaysToHold",
     "Weights",
     "__version__",
     "agreement",
@@ -108,10 +120,12 @@ __all__ = [
     "bootstrap_clusters",
     "build_people",
     "calibration",
+    "calibration_by",
     "carry_counts",
     "carry_rates",
     "carry_registrations",
     "collapse",
+    "compare_families",
     "compare_measures",
     "compare_methods",
     "compare_releases",
@@ -123,12 +137,15 @@ __all__ = [
     "fit",
     "goes_with",
     "gradient_by_fifth",
+    "held_out",
+    "index_uncertainty",
     "inequality_measures",
     "label_of_most_patients",
     "linkage_coverage",
     "linked_cohort",
     "living_outside",
     "need_index",
+    "need_index_of_people",
     "need_range",
     "outliers",
     "overlap",
@@ -136,6 +153,7 @@ __all__ = [
     "pace_of_change",
     "people_served",
     "planning_cohorts",
+    "r_squared",
     "range_over",
     "read_area_lookup",
     "read_boundaries",
@@ -154,11 +172,14 @@ __all__ = [
     "registers_by_area",
     "relative_need",
     "relative_need_by_area",
+    "rootogram",
     "skill_mix",
     "small_area_rates",
     "synthetic",
     "synthetic_cohort",
     "team_effects",
+    "uncertainty_on_flows",
+    "ways_to_hold",
     "with_estimated_sex",
     "write_template",
 ]
