@@ -102,6 +102,14 @@ def number(name: str) -> nw.Expr:
     return nw.col(name).cast(nw.Float64)
 
 
+def text(name: str) -> nw.Expr:
+    """A column as text, a gap still a gap: older pandas would write it out."""
+    import narwhals as nw
+
+    column = nw.col(name)
+    return nw.when(~column.is_null()).then(column.cast(nw.String))
+
+
 def log_factorial(y: nw.Expr) -> nw.Expr:
     """log Gamma(y + 1) for y >= 0 by what every engine can do: Stirling's series at y + 8, stepped back."""
     import narwhals as nw
@@ -149,7 +157,7 @@ def people_by(rows: Any, columns: Sequence[str]) -> pd.DataFrame:
 
     frame = frame_of(rows)
     schema_of(frame, columns)
-    keys = {f"key_{i}": nw.col(name).cast(nw.String) for i, name in enumerate(columns)}
+    keys = {f"key_{i}": text(name) for i, name in enumerate(columns)}
     found = summed(frame, keys, {"people": nw.lit(1.0)})
     named = {name: found[key] for name, key in zip(columns, keys, strict=True)}
     return pd.DataFrame(named | {"people": found["people"]})
@@ -184,4 +192,14 @@ def _least(column: pa.ChunkedArray) -> np.dtype[Any]:
     return np.result_type(*(np.min_scalar_type(-1 - abs(end)) for end in ends.values()))
 
 
-__all__ = ["Columns", "frame_of", "kind_of", "log_factorial", "number", "people_by", "schema_of", "summed"]
+__all__ = [
+    "Columns",
+    "frame_of",
+    "kind_of",
+    "log_factorial",
+    "number",
+    "people_by",
+    "schema_of",
+    "summed",
+    "text",
+]

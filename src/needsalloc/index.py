@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from needsalloc import reference
 from needsalloc.ages import Whose
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
-from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError
+from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError, check_kind
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.grouping import OF_AREAS
 from needsalloc.kernels import flow
@@ -121,6 +120,7 @@ def need_index(
     UnknownCodeError if the base is not all there or the catchment has other areas, InvalidValueError if
     nobody of it lives in England.
     """
+    check_kind(use, ExpectedUse, "formula.expected_use(people) makes it")
     if people not in ("registered", "resident"):
         raise FormulaError(f"Unknown people {people!r}: choose registered or resident.")
     if base not in ("england", "icb"):
@@ -209,8 +209,9 @@ def _beyond(use: ExpectedUse, drawn: Catchment, people: Whose) -> pd.Series:
     least = least_fitted_score(use.formula)
     if np.isnan(least):
         return pd.Series(np.nan, drawn.teams.index)
-    outside = sparse.diags_array((use.people.imd_score < least).astype(np.float64))
-    return drawn.sum_by_team(sparse.csc_array(outside @ use.of(people).adults))
+    adults = use.of(people).adults
+    outside = use.people.imd_score[adults.indices] < least
+    return drawn.sum_by_team(use.people.ages.on_flows(np.where(outside, adults.data, 0.0)))
 
 
 def _england(use: ExpectedUse, teams: int) -> Base:

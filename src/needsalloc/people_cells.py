@@ -13,7 +13,7 @@ from scipy import sparse
 
 from needsalloc import predictors
 from needsalloc.collapse import Cells
-from needsalloc.engines import frame_of, kind_of, number, schema_of, summed
+from needsalloc.engines import frame_of, kind_of, number, schema_of, summed, text
 from needsalloc.errors import FormulaError, InvalidValueError, MissingColumnError, first_few
 from needsalloc.linkage import NOT_RECORDED
 from needsalloc.need import NeedFormula, Supply, Unknown, Utilisation
@@ -141,7 +141,7 @@ def _of_rows(
     _refuse(frame, columns, kinds, filled, weight)
     keys = {f"key_{i}": _key(name, kinds[name], filled) for i, name in enumerate(columns)}
     people = nw.lit(1.0) if weight is None else number(weight)
-    found = summed(frame, {**keys, "place": nw.col(by).cast(nw.String)}, {"people": people})
+    found = summed(frame, {**keys, "place": text(by)}, {"people": people})
     label = found["place"]
     missing = label.codes < 0
     places = _labels(label.categories, by)
