@@ -181,18 +181,17 @@ def over_parts(problem: Problem, coefficients: Floats, work: Callable[[Part], T]
 
 def evaluate(problem: Problem, coefficients: Floats) -> Evaluation:
     """Log-likelihood, gradient and information at these coefficients (P,), in one pass over the cells."""
-    family, slices = problem.family, problem.slices
+    family, slices, size = problem.family, problem.slices, problem.size
 
     def work(part: Part) -> Evaluation:
         found = family.derivatives(part.eta, part.stats)
-        gradient = np.empty(problem.size)
+        gradient = np.empty(size)
         for name, where in slices.items():
             gradient[where] = _columns(part, name) @ found.score[name]
-        information = _products(part, found.information, slices, problem.size)
+        information = _products(part, found.information, slices, size)
         return Evaluation(float(found.log_likelihood.sum()), gradient, information)
 
-    likelihood, gradient = 0.0, np.zeros(problem.size)
-    information = np.zeros((problem.size, problem.size))
+    likelihood, gradient, information = 0.0, np.zeros(size), np.zeros((size, size))
     for here in over_parts(problem, coefficients, work):
         likelihood += here.log_likelihood
         gradient += here.gradient
