@@ -198,6 +198,9 @@ def test_terms_that_open_files_lack_are_refused_until_they_are_held():
     assert not np.allclose(index.teams["need_index_icb"], zero.teams["need_index_icb"], rtol=1e-6)
     with pytest.raises(errors.FormulaError, match="has no income to hold"):
         ours.hold({"income": 1.0})
+    for value in (np.nan, "much"):
+        with pytest.raises(errors.FormulaError, match="can hold frailty at a number alone"):
+            ours.hold({"frailty": value})
     with pytest.raises(errors.FormulaError, match="is a hurdle"):
         replace(FORMULA, family="hurdle").expected_use(people(WHOLE))
 
@@ -281,12 +284,36 @@ def test_weights_that_leave_adults_out_or_need_other_scores(tmp_path):
         na.NeedFormula.from_weights(na.Weights.published("general-practice/england-2007"))
 
 
+def test_another_object_than_a_step_takes_is_named_with_what_makes_the_right_one():
+    who = people(WHOLE)
+    use = FORMULA.expected_use(who)
+    for step, taken, says in (
+        (FORMULA.expected_use, WHOLE, "takes People, not Catchment: build_people"),
+        (na.need_index, who, r"takes ExpectedUse, not People: formula\.expected_use"),
+        (na.decompose, use, "takes NeedIndex, not ExpectedUse: need_index"),
+        (na.compare_measures, who, "takes Catchment, not People"),
+        (na.NeedFormula.from_weights, {"0-64": 1.0}, "takes Weights, not dict"),
+    ):
+        with pytest.raises(errors.InvalidValueError, match=says):
+            step(taken)
+
+
+def test_persons_need_ages_that_are_numbers():
+    nobody = pd.DataFrame([{term: 0.0 for term in predictors.columns([*FORMULA.count, *FORMULA.zero])}])
+    with pytest.raises(errors.InvalidValueError, match="1 of 1 rows have no age"):
+        FORMULA.predict(nobody.assign(age=np.nan))
+    with pytest.raises(errors.InvalidValueError, match="must hold numbers; it holds 'old'"):
+        FORMULA.predict(nobody.assign(age="old"))
+
+
 # Dependence, and use by group
 
 
 def test_a_dependence_is_from_none_to_whole():
     with pytest.raises(errors.InvalidValueError, match="The dependence is 2"):
         FORMULA.expected_use(people(WHOLE), dependence=2.0)
+    with pytest.raises(errors.InvalidValueError, match=r"The dependence is '0\.3'"):
+        FORMULA.expected_use(people(WHOLE), dependence="0.3")
 
 
 def test_use_by_group_averages_to_that_of_all():
@@ -302,6 +329,26 @@ def test_use_by_group_averages_to_that_of_all():
     np.testing.assert_allclose(table["miss"], table["found"] / table["printed"] - 1)
     with pytest.raises(errors.UnknownCodeError, match="1 of 1 practices have no patients: X"):
         calibration.use_rates(FORMULA, who, pd.Index(["X"]))
+
+
+def test_constants_that_cannot_be_are_refused():
+    who, adults = people(WHOLE), WHOLE.practices
+    two = {"any_contact": 0.9, "contacts": 0.1, "label": "a test"}
+    with pytest.raises(
+        errors.FormulaError, match=r"No constants .* 90.00% of these people a contact and 0.1"
+    ):
+        calibration.on_people(FORMULA, who, adults, **two)
+    row = pd.DataFrame([{term: 0.0 for term in predictors.columns([*FORMULA.count, *FORMULA.zero])}])
+    with pytest.raises(errors.FormulaError, match="No constants"):
+        calibration.on_rows(FORMULA, row.assign(age=50.0), **two)
+    weights = na.NeedFormula.from_weights(na.Weights.from_bands({"65+": 2.0}, name="w", source="a test"))
+    with pytest.raises(errors.FormulaError, match="w is of the family poisson"):
+        calibration.on_people(weights, who, adults, **two)
+    for bands in ({30: 0.02, 60: 0.1}, {60: 0.1, 18: 0.02}):
+        with pytest.raises(errors.FormulaError, match="The age bands begin at"):
+            calibration.on_ages(FORMULA, who, adults, **two | {"any_contact": bands})
+    with pytest.raises(errors.FormulaError, match=r"does not come near|No constants"):
+        calibration.on_ages(FORMULA, who, adults, **two | {"any_contact": {18: 0.02}, "contacts": 900.0})
 
 
 def test_constants_by_age_band_give_each_band_its_share():

@@ -61,6 +61,29 @@ def test_one_practice_in_one_area_keeps_the_ages_of_its_list_within_each_band():
         np.testing.assert_allclose(mix[years], share * listed[years] / listed[years].sum())
 
 
+def test_nobody_of_an_age_in_an_area_leaves_every_band_with_its_years():
+    none = ENGLAND.population.copy()
+    none.loc[CODES[0], list(range(85, 91))] = 0
+    who = people(WHOLE, population=none)
+    area = WHOLE.areas.get_loc(CODES[0])
+    assert who.age_mix[area, 85:].sum() == 0
+    np.testing.assert_allclose(who.ages.within[area, 85:], [0.2] * 5 + [1.0])
+    in_area = who.ages.pattern.indices == area
+    assert who.ages.people["resident"][in_area, 9:].sum() == 0
+
+
+def test_a_band_of_residents_whom_no_list_has_is_shared_by_all_patients():
+    """Two practices with nobody of 85 and over, in an area with some: its patients of all ages say."""
+    rows = [(PRACTICES[0], CODES[0], 300), (PRACTICES[1], CODES[0], 100)]
+    of = catchment((registrations(rows), membership({p: "P1" for p in PRACTICES[:2]})))
+    lists = ENGLAND.lists.copy()
+    lists.loc[PRACTICES[:2], list(range(85, 96))] = 0.0
+    who = people(of, lists=lists, population=ENGLAND.population.loc[[CODES[0]]])
+    resident = who.ages.people["resident"][:, 9:]
+    assert resident.sum() > 0
+    np.testing.assert_allclose(resident[0], 3 * resident[1])
+
+
 def test_a_band_that_is_on_no_list_has_even_ages_and_is_said():
     """A practice without children in an area with some: they are there, and nothing tells their ages."""
     of = catchment((registrations([(PRACTICES[0], CODES[0], 10)]), membership({PRACTICES[0]: "P1"})))
@@ -312,6 +335,34 @@ def test_a_later_edition_for_a_part_of_england_is_refused():
             "male",
         ),
         ({"lists": ENGLAND.lists.loc[:, :17]}, errors.InvalidValueError, "ages"),
+        ({"lists": ENGLAND.population}, errors.MissingColumnError, "index of lists= is lsoa21.*read_lists"),
+        ({"population": ENGLAND.lists}, errors.MissingColumnError, "index of population= is practice, sex"),
+        ({"population": None}, errors.InvalidValueError, "must be a DataFrame, not a NoneType"),
+        (
+            {"population": ENGLAND.population.assign(total=9.0)},
+            errors.InvalidValueError,
+            "1 columns of population= are no ages: total",
+        ),
+        (
+            {"population": ENGLAND.population - 2.0},
+            errors.InvalidValueError,
+            "negative counts",
+        ),
+        (
+            {"deprivation": ENGLAND.deprivation[["deprivation_decile"]]},
+            errors.MissingColumnError,
+            "deprivation= lacks the columns imd_score",
+        ),
+        (
+            {"conditions": ENGLAND.conditions.drop(columns="register")},
+            errors.MissingColumnError,
+            "conditions= lacks the columns register",
+        ),
+        (
+            {"conditions": ENGLAND.conditions.assign(register=-1.0)},
+            errors.InvalidValueError,
+            "registers of the QOF file are negative",
+        ),
         (
             {"conditions": ENGLAND.conditions.assign(practice="A00001")},
             errors.InvalidValueError,
@@ -326,6 +377,14 @@ def test_a_later_edition_for_a_part_of_england_is_refused():
         "area without score",
         "women alone",
         "no adults",
+        "residents as lists",
+        "lists as residents",
+        "no population",
+        "a total among the ages",
+        "fewer than nobody",
+        "no scores",
+        "no registers",
+        "negative registers",
         "other registers",
     ],
 )

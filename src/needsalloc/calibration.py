@@ -14,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from needsalloc import reference
+from needsalloc.age_steps import AgeSteps
 from needsalloc.ages import ADULT
 from needsalloc.errors import FormulaError, UnknownCodeError, first_few
 from needsalloc.kernels.families import FAMILIES
-from needsalloc.need import AgeSteps, NeedFormula
+from needsalloc.need import NeedFormula
 from needsalloc.people import People
 from needsalloc.use import Cells
 
@@ -26,6 +27,7 @@ Ints = NDArray[np.int64]
 
 # First age -> the row of the paper's Table 1.
 AGE_BANDS = {18: "age_18_29", 30: "age_30_49", 50: "age_50_69", 70: "age_70_89", 90: "age_90_plus"}
+_ZERO_INFLATED = ("zip", "zinb")
 _SEXES = {"female": 0, "male": 1}
 
 
@@ -36,8 +38,9 @@ def on_rows(
 
     any_contact: share of persons with any contact in the year. contacts: mean contacts of a person.
 
-    Raises FormulaError if no constants do.
+    Raises FormulaError if no constants do, or the formula has no share who never use.
     """
+    _check_two_parts(formula)
     family = FAMILIES[formula.family]
     log_mean, log_odds = formula.with_constants(0.0, 0.0).parts(rows, "observed")
 
@@ -50,12 +53,8 @@ def on_rows(
     def share(zero: float) -> float:
         return float(family.share_with_contact(at(zero, level(zero))).mean())
 
-    if not share(20.0) < any_contact < share(-20.0):
-        raise FormulaError(
-            f"No constants of {formula.name} give {any_contact:.2%} of these people a contact and "
-            f"{contacts:.3g} contacts each: a few people take up nearly all of them."
-        )
-    zero = _root(lambda zero: share(zero) - any_contact, -20.0, 20.0)
+    wanted = _wanted(formula, any_contact, contacts)
+    zero = _root(lambda zero: share(zero) - any_contact, -20.0, 20.0, wanted)
     return formula.with_constants(zero, level(zero), label)
 
 
@@ -72,8 +71,10 @@ def on_people(
 
     Contacts follow their level exactly, so one constant is solved inside the other.
 
-    Raises UnknownCodeError if a practice has no patients here.
+    Raises FormulaError if no constants do, or the formula has no share who never use; UnknownCodeError if a
+    practice has no patients here.
     """
+    _check_two_parts(formula)
     known = _Known(formula.with_constants(0.0, 0.0), people, practices)
 
     def level(zero: float) -> float:
@@ -82,7 +83,7 @@ def on_people(
     def excess(zero: float) -> float:
         return float((known.weight * known.any_contact(zero, level(zero))).sum() - any_contact)
 
-    zero = _root(excess, -5.0, 15.0)
+    zero = _root(excess, -5.0, 15.0, _wanted(formula, any_contact, contacts))
     return formula.with_constants(zero, level(zero), label)
 
 
@@ -98,14 +99,27 @@ def on_ages(
     """The same with one constant of the zero part for each age band.
 
     formula: with the constants of `on_people`, near which the level of contacts is looked for.
-    any_contact: first age -> share of the band's adults with any contact.
+    any_contact: first age -> share of the band's adults with any contact; from 18 on, rising.
+
+    Raises as `on_people`, and FormulaError for bands that do not rise from 18.
     """
+    _check_two_parts(formula)
+    first = list(any_contact)
+    if first != sorted(first) or first[:1] != [ADULT]:
+        raise FormulaError(
+            f"The age bands begin at {first_few(first)}. Give all adults, from {ADULT}, rising."
+        )
     known = _Known(replace(formula.with_constants(0.0, 0.0), steps=None), people, practices)
     years = np.arange(ADULT, ADULT + len(known.weight))
     band = np.searchsorted(list(any_contact), years, side="right") - 1
 
     def zeros(count: float) -> Floats:
-        return np.array([_root(_excess(number, count), -8.0, 15.0) for number in range(len(any_contact))])
+        return np.array(
+            [
+                _root(_excess(number, count), -8.0, 15.0, _wanted(formula, share, contacts))
+                for number, share in enumerate(any_contact.values())
+            ]
+        )
 
     def _excess(number: int, count: float) -> Callable[[float], float]:
         of_band = _Part(known, band == number)
@@ -119,7 +133,8 @@ def on_ages(
 
     # The one constant for all ages is near: few users more or less at an age need few contacts more or less.
     near = formula.constants[1]
-    count = _root(contacts_at, near - 1.0, near + 1.0)
+    wanted = f"{formula.name} does not come near {contacts:.3g} contacts each. Start with on_people."
+    count = _root(contacts_at, near - 1.0, near + 1.0, wanted)
     offsets = np.repeat(zeros(count)[:, None], len(_SEXES), axis=1)
     steps = AgeSteps(tuple(any_contact), np.zeros_like(offsets), offsets)
     return replace(formula.with_constants(0.0, count, label), steps=steps)
@@ -170,6 +185,7 @@ class _Known:
     def __init__(
         self, formula: NeedFormula, people: People, practices: pd.Index, certain: str | None = None
     ) -> None:
+        practices = pd.Index(practices)
         self.formula, self.people, self.index = formula, people, practices
         position = people.catchment.practices.get_indexer(practices)
         if (position < 0).any():
@@ -217,9 +233,30 @@ class _Part:
         return float((self.known.weight[self.rows] * self.known.use(zero, self.rows)).sum())
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
+def _check_two_parts(formula: NeedFormula) -> None:
+    if formula.family not in _ZERO_INFLATED:
+        raise FormulaError(
+            f"{formula.name} is of the family {formula.family}: both constants are solved for "
+            f"{' and '.join(_ZERO_INFLATED)}, which have a share who never use. The level of any other "
+            "cancels in an index."
+        )
+
+
+def _wanted(formula: NeedFormula, any_contact: float, contacts: float) -> str:
+    return (
+        f"No constants of {formula.name} give {any_contact:.2%} of these people a contact and {contacts:.3g} "
+        "contacts each: too many, too few, or a few people take up nearly all of them. Check both figures."
+    )
+
+
+def _root(function: Callable[[float], float], low: float, high: float, otherwise: str) -> float:
+    """Where a function is 0 between two numbers; FormulaError with what to say if it is nowhere."""
     from scipy.optimize import brentq  # a sixth of a second that most imports need not spend
 
+    with np.errstate(all="ignore"):
+        ends = function(low), function(high)
+    if not ends[0] * ends[1] <= 0:
+        raise FormulaError(otherwise)
     return float(brentq(function, low, high, xtol=1e-12))
 
 

@@ -35,7 +35,7 @@ from scipy import sparse
 
 from needsalloc.ages import FlowAges
 from needsalloc.catchment import Catchment
-from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeError, first_few
+from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeError, check_kind, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.kernels import flow, shapley
 from needsalloc.use import SEXES, Cells
@@ -174,6 +174,7 @@ def decompose(need: NeedIndex) -> Decomposition:
     what it has more of only because its patients are older counts as age. So does what is the same
     everywhere at an age: sex, and the conditions that are held.
     """
+    check_kind(need, NeedIndex, "need_index makes it from expected use")
     drawn, people = need.catchment, need.use.people.ages.people[need.people]
     base = _base_people(need)
     game = _Game(need, base)

@@ -60,3 +60,14 @@ def first_few(values: Iterable[object], n: int = 5) -> str:
     listed = [str(value) for value in values]
     shown = ", ".join(listed[:n])
     return f"{shown} and {len(listed) - n:,} more" if len(listed) > n else shown
+
+
+def check_kind(value: object, kind: type, made_by: str) -> None:
+    """Refuse an object of another kind than a function takes; `made_by` says what makes the right one.
+
+    >>> check_kind("P1", dict, "read it first")
+    Traceback (most recent call last):
+    needsalloc.errors.InvalidValueError: This takes dict, not str: read it first.
+    """
+    if not isinstance(value, kind):
+        raise InvalidValueError(f"This takes {kind.__name__}, not {type(value).__name__}: {made_by}.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc.alignment import check_series, numbers
+from needsalloc.alignment import check_series, numbers, refuse_twice
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, first_few
 
@@ -23,7 +23,7 @@ class Growth:
     1.04, 75: 1.10, 85: 1.07}; ages under the first stay as they are. to: the plan year. source: whose
     projection it is.
 
-    Raises InvalidValueError for factors that are not above 0, or without a year or a source.
+    Raises InvalidValueError for factors that are not above 0 or stand twice, or without a year or a source.
 
     >>> Growth(pd.Series({65: 1.04, 85: 1.1}), to="2027/28", source="ONS 2022-based").said
     'to 2027/28 by age: ONS 2022-based'
@@ -35,6 +35,7 @@ class Growth:
 
     def __post_init__(self) -> None:
         check_series(self.factors, "the growth factors")
+        refuse_twice(self.factors.index, "the growth factors", "ages or areas")
         factors = numbers(self.factors, "the growth factors")
         if not len(factors) or not (np.isfinite(factors) & (factors > 0)).all():
             raise InvalidValueError("Growth factors must be numbers above 0, such as 1.04 for 4 per cent.")

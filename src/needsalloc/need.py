@@ -18,17 +18,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc import predictors
-from needsalloc import published as in_print
+from needsalloc import age_steps, predictors, published
 from needsalloc import use as flow_use
+from needsalloc.age_steps import AgeSteps
 from needsalloc.ages import ADULT
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError, first_few
+from needsalloc.formulas.tables import number
 from needsalloc.formulas.weights import Weights
 from needsalloc.kernels.families import FAMILIES, Family
 from needsalloc.people import People
 from needsalloc.predictors import INTERCEPT
-from needsalloc.published import READINGS
 from needsalloc.use import ExpectedUse
 
 Floats = NDArray[np.float64]
@@ -38,25 +38,6 @@ Unknown = Literal["refuse", "reference"]
 
 # R's pscl has the odds of any use in a hurdle, so that no part of it is a chance of never using.
 _IN_TWO_PARTS = ("zip", "zinb", "hurdle", "hurdle-nb")
-
-
-@dataclass(frozen=True, eq=False)
-class AgeSteps:
-    """What is added to both linear predictors by age band and sex.
-
-    first_ages: (bands,) rising; ages below the first have its offsets. count, zero: (bands, 2), women then
-    men; -inf in the count part is no need.
-    """
-
-    first_ages: tuple[int, ...]
-    count: Floats
-    zero: Floats
-
-    def at(self, part: Literal["count", "zero"], age: Floats, female: Floats) -> Floats:
-        """The offsets of persons, arrays that go together."""
-        band = np.maximum(np.searchsorted(self.first_ages, age, side="right") - 1, 0)
-        values: Floats = self.count if part == "count" else self.zero
-        return np.where(female == 1, values[band, 0], values[band, 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +104,7 @@ class NeedFormula:
     cap: float = np.inf
 
     @classmethod
-    def published(cls, name: str, *, interaction: in_print.Sex = "man") -> NeedFormula:
+    def published(cls, name: str, *, interaction: published.Sex = "man") -> NeedFormula:
         """A formula from print: "district-nursing/liverpool-2024", which is its realigned reading, or
         "…-realigned" or "…-as-printed" by name; "…-age-calibrated" is the realigned one with offsets by age
         band at which Liverpool's users by age come out as printed.
@@ -138,26 +119,7 @@ class NeedFormula:
         >>> NeedFormula.published("district-nursing/liverpool-2024").name
         'district-nursing/liverpool-2024-realigned'
         """
-        found = in_print.read(name, interaction)
-        steps = None
-        if found.age_offsets:
-            zero = np.array(list(found.age_offsets.values()))[:, None].repeat(2, axis=1)
-            steps = AgeSteps(tuple(found.age_offsets), np.zeros_like(zero), zero)
-        return cls(
-            name=found.name,
-            title=found.title,
-            count=found.count,
-            zero=found.zero,
-            constants=found.constants,
-            calibration=found.calibration,
-            centring=found.centring,
-            supply=found.supply,
-            notes=found.notes,
-            citation=found.citation,
-            tables=found.tables,
-            unmet_need=(in_print.UNMET_NEED,),
-            steps=steps,
-        )
+        return cls(**published.read(name, interaction))
 
     @classmethod
     def from_weights(cls, weights: Weights) -> NeedFormula:
@@ -166,37 +128,15 @@ class NeedFormula:
         Factors of an area's score (`imd_score` alone) are kept. The formula is for adults: weights of younger
         ages are left out, and people of adult ages without a weight have no need; both are said in the notes.
 
-        Raises FormulaError for weights without an adult age, or with factors of other scores.
+        Raises FormulaError for weights without an adult age, or with factors of other scores;
+        InvalidValueError for what are no weights.
 
         >>> ours = Weights.from_bands({"0-64": 0.5, "65+": 3.0}, name="ours", source="an example")
         >>> rows = pd.DataFrame({"age": [40, 80], "female": [1, 0]})
         >>> NeedFormula.from_weights(ours).predict(rows).round(9).tolist()
         [0.5, 3.0]
         """
-        others = [name for name in weights.factors if name != "imd_score"]
-        if others:
-            raise FormulaError(
-                f"{weights.name} has factors of {first_few(others)}; on flows there is imd_score alone. Use "
-                "Weights.index with the scores by area."
-            )
-        first, value = _adult_bands(weights)
-        with np.errstate(divide="ignore"):
-            count = np.log(value)
-        return cls(
-            name=weights.name,
-            title=weights.title,
-            count={name: float(np.log(factor)) for name, factor in weights.factors.items()},
-            zero={},
-            constants=(-np.inf, 0.0),
-            calibration=weights.source,
-            centring={},
-            supply={},
-            notes=(*weights.notes, _note_on_ages(weights)),
-            citation=weights.cite(),
-            tables=weights.tables,
-            family="poisson",
-            steps=AgeSteps(first, count, np.zeros_like(count)),
-        )
+        return cls(**age_steps.read(weights))
 
     @classmethod
     def from_toml(cls, path: str | Path) -> NeedFormula:
@@ -227,12 +167,16 @@ class NeedFormula:
 
         Values of centred columns are in the column's own unit.
 
-        Raises FormulaError for what the formula does not have.
+        Raises FormulaError for what the formula does not have, and for values that are no numbers.
         """
         known = {*predictors.atoms(self.count), *predictors.atoms(self.zero)}
         if lacking := [atom for atom in values if atom not in known]:
             raise FormulaError(
                 f"{self.name} has no {first_few(lacking)} to hold. It has {first_few(sorted(known), 40)}."
+            )
+        if no_number := [atom for atom, value in values.items() if not np.isfinite(number(value))]:
+            raise FormulaError(
+                f"{self.name} can hold {first_few(no_number)} at a number alone. Give one for everybody."
             )
         note = Assumption(
             "Held for everybody: " + ", ".join(f"{atom} at {value:g}" for atom, value in values.items()),
@@ -368,7 +312,8 @@ class NeedFormula:
         """The rows after the ages were checked, gaps of unmet need closed and services held, where asked."""
         if "age" in rows:
             first, last = self.ages
-            outside = int((~rows["age"].between(first, last)).sum())
+            age = predictors.of_rows(rows, ["age"], {}, self.name)["age"]
+            outside = int(((age < first) | (age > last)).sum())
             if outside:
                 raise FormulaError(
                     f"{outside:,} of {len(rows):,} people are under {first:g}"
@@ -418,29 +363,4 @@ class NeedFormula:
         return f"<NeedFormula {self.name}: {of}, {ages}, constants from {self.calibration}>"
 
 
-def _adult_bands(weights: Weights) -> tuple[tuple[int, ...], Floats]:
-    """First ages and weights (bands, 2; women then men) from 18 on; 0 where there is no weight."""
-    edges = [*weights.first_ages, *([] if weights.until is None else [weights.until])]
-    columns = ("female", "male") if weights.by_sex else ("persons", "persons")
-    values = np.column_stack([weights.weight[column] for column in columns])
-    if weights.until is not None:
-        values = np.vstack([values, [0.0, 0.0]])
-    if edges[0] > ADULT:
-        edges, values = [ADULT, *edges], np.vstack([[0.0, 0.0], values])
-    last_child = max(position for position, age in enumerate(edges) if age <= ADULT)
-    first, value = (ADULT, *edges[last_child + 1 :]), values[last_child:]
-    if not value.any():
-        raise FormulaError(f"{weights.name} has no weight for adults, so nobody would have need.")
-    return first, value
-
-
-def _note_on_ages(weights: Weights) -> Assumption:
-    return Assumption(
-        f"Need is by age weights alone ({weights.ages}); people under {ADULT} are not counted",
-        "A need index counts adults: whose weights begin earlier, or end, counts others as without need",
-        "choice",
-        weights.name,
-    )
-
-
-__all__ = ["READINGS", "AgeSteps", "NeedFormula"]
+__all__ = ["NeedFormula"]

@@ -19,7 +19,7 @@ import pandas as pd
 from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.display import sentence_and_table
-from needsalloc.errors import FormulaError, InvalidValueError, first_few
+from needsalloc.errors import FormulaError, InvalidValueError, check_kind, first_few
 from needsalloc.fifths import gradient_by_fifth
 from needsalloc.measures_on_rows import (
     BaseName,
@@ -148,6 +148,7 @@ def compare_measures(
             f"There are no measures of {people!r} people by {unit!r}: choose registered or resident, team or "
             "area."
         )
+    check_kind(catchment, Catchment, "Catchment.from_registrations makes it")
     catchment.refuse_shares_alone()
     if catchment.method.name != "proportional" or (unit == "area" and groups is not None):
         raise InvalidValueError(
@@ -165,7 +166,8 @@ def compare_measures(
     twice = [name for name, times in Counter(one.name for one in found).items() if times > 1]
     if twice:
         raise InvalidValueError(
-            f"{len(twice):,} measures are given twice: {first_few(twice)}. Name editions, or give each once."
+            f"{len(twice):,} measures are given twice: {first_few(twice)}. Give each once, and files of "
+            'several years with their year: read_weighted_populations(path, edition="2024/25").'
         )
     return _compared(found, rows)
 

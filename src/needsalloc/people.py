@@ -16,7 +16,7 @@ from needsalloc import ages, registers
 from needsalloc.ages import ADULT, AGES, FlowAges
 from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
-from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
+from needsalloc.errors import InvalidValueError, MissingColumnError, check_kind, first_few
 from needsalloc.geography import AREAS_OF_ENGLAND
 from needsalloc.growth import Growth
 from needsalloc.kernels import flow, raking
@@ -29,6 +29,10 @@ RAKING_ROUNDS = 200
 # England's adults on IMD 2019, the scale that the formula was fitted on (residents of mid-2020).
 IMD_2019_MEAN, IMD_2019_SD = 21.4, 14.9
 ON_2019_SCALE = ("IMD 2019", "synthetic")
+_COLUMNS = {
+    "deprivation": ("imd_score", "deprivation_decile"),
+    "conditions": ("practice", "condition", "register", "list_size", "list_type"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +137,9 @@ def build_people(
     Raises UnknownCodeError or VintageError where areas do not match, InvalidValueError or MissingColumnError
     for files that cannot be used.
     """
+    check_kind(catchment, Catchment, "Catchment.from_registrations makes it")
+    catchment.refuse_shares_alone()
+    _check_files(population=population, deprivation=deprivation, lists=lists, conditions=conditions)
     population = population[population.index.str.startswith("E")]
     empty = population.index[population.sum(axis=1) <= 0]
     if len(empty):
@@ -142,6 +149,10 @@ def build_people(
     everyone = population.sum(axis=1)
     residents = catchment.aligned(everyone, "the population file", cover=catchment.is_national)
     by_band = catchment.aligned(population, "the population file", cover=False)
+    if below := int((by_band < 0).any(axis=1).sum()):
+        raise InvalidValueError(
+            f"{below:,} areas of the population file have negative counts: mend those rows."
+        )
     bands = population.columns.to_numpy(np.int64)
     filled: list[Assumption] = []
     if len(bands) >= len(AGES):
@@ -174,6 +185,31 @@ def build_people(
         prevalence=prevalence,
         notes=(_note_on_sex(lists), *filled, *on_flows.notes, *on_score, *on_conditions),
     )
+
+
+def _check_files(**files: pd.DataFrame | None) -> None:
+    """Refuse frames in another form than their readers return them in; conditions alone may be None."""
+    for name, frame in files.items():
+        if frame is None and name == "conditions":
+            continue
+        reader = f"Give {name}= as read_{name} returns it"
+        if not isinstance(frame, pd.DataFrame):
+            raise InvalidValueError(f"{name}= must be a DataFrame, not a {type(frame).__name__}. {reader}.")
+        levels = ["practice", "sex"] if name == "lists" else frame.index.names[:1]
+        if sorted(map(str, frame.index.names)) != sorted(map(str, levels)):
+            raise MissingColumnError(
+                f"The index of {name}= is {first_few(frame.index.names)}, of rows of another kind. {reader}."
+            )
+        if name in ("population", "lists"):
+            ages = pd.to_numeric(pd.Series(frame.columns, dtype=object), errors="coerce")
+            lacking = frame.columns[ages.isna().to_numpy()]
+            if len(lacking):
+                raise InvalidValueError(
+                    f"{len(lacking):,} columns of {name}= are no ages: {first_few(lacking)}. {reader}."
+                )
+        missing = [column for column in _COLUMNS.get(name, ()) if column not in frame]
+        if missing:
+            raise MissingColumnError(f"{name}= lacks the columns {first_few(missing)}. {reader}.")
 
 
 def _check_adults(age_mix: Floats, areas: pd.Index) -> None:

@@ -5,14 +5,13 @@ Source: Filipe et al. 2024, BMC Health Services Research 24:1362, doi:10.1186/s1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from needsalloc import reference
+from needsalloc.age_steps import AgeSteps
 from needsalloc.assumptions import Assumption
 from needsalloc.errors import FormulaError
 
@@ -36,26 +35,8 @@ _READING_NOTES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Printed:
-    """A reading of the tables, in the words of `NeedFormula`. age_offsets: first age -> log odds added."""
-
-    name: str
-    title: str
-    count: Mapping[str, float]
-    zero: Mapping[str, float]
-    constants: tuple[float, float]
-    calibration: str
-    centring: Mapping[str, tuple[float, float]]
-    supply: Mapping[str, float]
-    notes: tuple[Assumption, ...]
-    citation: str
-    tables: tuple[str, ...]
-    age_offsets: Mapping[int, float] = field(default_factory=dict)
-
-
-def read(name: str, interaction: Sex) -> Printed:
-    """The formula of this name; FormulaError for one that is not published."""
+def read(name: str, interaction: Sex) -> dict[str, Any]:
+    """The formula of this name as the fields of `NeedFormula`; FormulaError for one that is not published."""
     if name not in NAMES:
         raise FormulaError(f"No published formula is called {name!r}. There are: {', '.join(NAMES)}.")
     if interaction not in ("man", "woman"):
@@ -66,33 +47,34 @@ def read(name: str, interaction: Sex) -> Printed:
     zero_table = reference.read("filipe-2024-zero")
     printed = reference.read("filipe-2024-table1").frame.set_index("variable")
     calibration = AGE_CALIBRATION if by_age else CALIBRATION
-    offsets = {}
+    steps = None
     if by_age:
         solved = reference.read(AGE_CALIBRATION).frame
         constants = 0.0, float(solved["count"].iloc[0])
-        offsets = dict(zip(solved["first_age"].astype(int), solved["zero"].astype(float), strict=True))
+        zero = solved["zero"].to_numpy(np.float64)[:, None].repeat(2, axis=1)
+        steps = AgeSteps(tuple(solved["first_age"].astype(int)), np.zeros_like(zero), zero)
     else:
         solved = reference.read(CALIBRATION).frame.set_index("reading")
         constants = float(solved["zero"][reading]), float(solved["count"][reading])
     variant = "age-calibrated" if by_age else reading
-    notes = _notes_on(count_table, reading, interaction)
-    return Printed(
-        name=f"district-nursing/liverpool-2024-{variant}",
-        title=f"District nursing, Liverpool 2021, adults ({reading} count table"
+    return {
+        "name": f"district-nursing/liverpool-2024-{variant}",
+        "title": f"District nursing, Liverpool 2021, adults ({reading} count table"
         + (", users by age as printed)" if by_age else ")"),
-        count=_log_ratios(count_table.frame, interaction),
-        zero=_log_ratios(zero_table.frame, interaction),
-        constants=constants,
-        calibration=calibration,
-        centring={
+        "count": _log_ratios(count_table.frame, interaction),
+        "zero": _log_ratios(zero_table.frame, interaction),
+        "constants": constants,
+        "calibration": calibration,
+        "centring": {
             term: (float(printed["mean"][term]), float(printed["sd"][term])) for term in ("age", "imd_score")
         },
-        supply={SUPPLY: float(printed["mean"][SUPPLY])},
-        notes=(*notes, *_note_on_offsets(by_age)),
-        citation=f"{zero_table.cite()} {count_table.cite()}",
-        tables=(count_table.name, zero_table.name, "filipe-2024-table1", calibration),
-        age_offsets=offsets,
-    )
+        "supply": {SUPPLY: float(printed["mean"][SUPPLY])},
+        "notes": (*_notes_on(count_table, reading, interaction), *_note_on_offsets(by_age)),
+        "citation": f"{zero_table.cite()} {count_table.cite()}",
+        "tables": (count_table.name, zero_table.name, "filipe-2024-table1", calibration),
+        "unmet_need": (UNMET_NEED,),
+        "steps": steps,
+    }
 
 
 def _log_ratios(table: pd.DataFrame, interaction: Sex) -> dict[str, float]:
@@ -145,4 +127,4 @@ def _notes_on(count: reference.Table, reading: str, interaction: Sex) -> tuple[A
     )
 
 
-__all__ = ["AGE_CALIBRATED", "NAMES", "READINGS", "SUPPLY", "UNMET_NEED", "Printed", "Sex", "read"]
+__all__ = ["AGE_CALIBRATED", "NAMES", "READINGS", "SUPPLY", "UNMET_NEED", "Sex", "read"]

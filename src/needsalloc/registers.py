@@ -37,6 +37,8 @@ def prevalence(practices: pd.Index, conditions: pd.DataFrame) -> tuple[pd.DataFr
     Raises InvalidValueError if no practice has both registers and an adult list, or more than 1 % have a
     register larger than its list.
     """
+    if below := int((conditions["register"] < 0).sum()):
+        raise InvalidValueError(f"{below:,} registers of the QOF file are negative: mend those rows.")
     register = by_practice(conditions, "register")
     odd = larger_than_lists(conditions)
     adult_rows = conditions[conditions["list_type"] == ADULT_LIST]

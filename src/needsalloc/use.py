@@ -19,7 +19,8 @@ from scipy.special import expit
 
 from needsalloc import gradients, predictors
 from needsalloc.ages import ADULT, AGES, BANDS, Whose
-from needsalloc.errors import FormulaError, InvalidValueError, first_few
+from needsalloc.errors import FormulaError, InvalidValueError, check_kind, first_few
+from needsalloc.formulas.tables import number
 from needsalloc.kernels import prevalence
 from needsalloc.people import People
 
@@ -81,8 +82,9 @@ def expected_use(formula: NeedFormula, people: People, *, dependence: float = 0.
     dependence: 0 for conditions that are independent at an age; with 0.3, say, half of the people of each age
         have every condition 30 % more often, the other half 30 % less.
     """
-    if not 0 <= dependence <= 1:
-        raise InvalidValueError(f"The dependence is {dependence:g}; it must be from 0 (none) to 1.")
+    check_kind(people, People, "build_people makes it from a catchment and its files")
+    if not 0 <= number(dependence) <= 1:
+        raise InvalidValueError(f"The dependence is {dependence!r}; it must be a number from 0 (none) to 1.")
     cells, ages = Cells(formula, people, observed=False, dependence=dependence), people.ages
     flows = ages.pattern
     adult_bands = BANDS >= ADULT
