@@ -200,8 +200,8 @@ def _beside(teams: pd.DataFrame) -> dict[str, pd.DataFrame]:
             need_index_england=1.05 + 0.01 * number,
         ),
         "need_range": teams.assign(
-            index=1.05, low=0.95, high=1.1, lowest_by="as-printed, age x man, resident people",
-            highest_by="realigned, age x man, registered people", ways=12, side="on both sides",
+            index=1.05, low=0.95, high=1.1, lowest_by="as-printed, resident people",
+            highest_by="realigned, registered people", ways=6, side="on both sides",
             best_rank=1.0, worst_rank=2.0, fifths=1,
         ),
         "index_changes": teams.head(1).assign(before=0.98, after=1.05, change=0.0714, crosses_1="yes"),

@@ -121,10 +121,8 @@ def test_a_published_formula_holds_its_other_readings_alike(folder):
     people = result.people
     for row in held.beside["need_range"].itertuples():
         for end, way in ((row.low, row.lowest_by), (row.high, row.highest_by)):
-            reading, interaction, whose = way.split(", ")
-            formula = na.NeedFormula.published(
-                f"district-nursing/liverpool-2024-{reading}", interaction=interaction.removeprefix("age x ")
-            )
+            reading, whose = way.split(", ")
+            formula = na.NeedFormula.published(f"district-nursing/liverpool-2024-{reading}")
             use = formula.hold({"dementia": 0.02}).expected_use(people)
             index = na.need_index(use, base="icb", people=whose.removesuffix(" people"))
             assert index.teams.at[row.team, "need_index_icb"] == pytest.approx(end, rel=1e-12)

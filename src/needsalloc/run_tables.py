@@ -20,10 +20,11 @@ from needsalloc.index import NeedIndex, need_index
 from needsalloc.index_changes import index_changes
 from needsalloc.inputs import Inputs, with_held
 from needsalloc.kernels import rank
+from needsalloc.need import NeedFormula
 from needsalloc.people import ON_2019_SCALE
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.published import NAMES, READINGS
-from needsalloc.ranges import BOTH, BY_AGE, every_reading, range_over
+from needsalloc.ranges import BOTH, range_over
 from needsalloc.vintages import carry_rates
 
 _PEOPLE: tuple[Whose, ...] = ("registered", "resident")
@@ -102,20 +103,22 @@ def _range(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[pd.
     """The range of each team's index, its sentence, and the share of posts that the other reading moves."""
     plan, drawn, people, own = inputs.plan, need.catchment, need.use.people, need.use.formula.name
     other, moved = _other_reading(plan.need.formula), None
-    ways = {words[:2]: way for words, way in every_reading().items() if words[2].endswith(f" {BY_AGE}")}
-    found: dict[tuple[str, str, str], pd.Series] = {}
+    # The sex of the interaction, held use of services and other catchments would double the time of a run
+    # each; `need_range` has them.
+    readings = {formula.name: formula for formula in map(NeedFormula.published, NAMES)}
+    found: dict[tuple[str, str], pd.Series] = {}
     # The plan's own way comes first: what a choice moves is told from there.
-    for words, formula in sorted(ways.items(), key=lambda way: way[1].name != own):
+    for name, formula in sorted(readings.items(), key=lambda reading: reading[0] != own):
         use = with_held(formula, plan).expected_use(people) if found else need.use
         for whose in sorted(_PEOPLE[drawn.of_whole_areas :], key=lambda whose: whose != need.people):
             index = need_index(
                 use, base=plan.need.base, people=whose, icb=plan.catchment.icb, catchment=drawn
             )
-            found[*words, f"{whose} people"] = index.teams[index.column]
-            if formula.name == other and moved is None and whose == need.people:
+            found[name.rpartition("2024-")[2], f"{whose} people"] = index.teams[index.column]
+            if name == other and whose == need.people:
                 moved = _moved(allocation, index)
     indices = pd.DataFrame(found).loc[need.teams.index[need.teams["is_team"]]]
-    indices.columns.names = ["reading", "interaction", "people"]
+    indices.columns.names = ["reading", "people"]
     ranged = range_over(indices)
     table = ranged.table
     table.insert(0, "team_name", need.teams["team_name"])

@@ -42,7 +42,7 @@ _NEED_RANGE: dict[str, Column] = {
     "high": Column(
         "Highest", "ratio", "Highest index by any way: the end of a range, no interval.", decimals=2
     ),
-    "lowest_by": text("Lowest by", "The way that gives the lowest index: reading, interaction, people."),
+    "lowest_by": text("Lowest by", "The way that gives the lowest index: reading and people."),
     "highest_by": text("Highest by", "The way that gives the highest index, the first of equals."),
     "ways": Column("Ways", "ways", "How many ways give the team an index."),
     "side": text("Side of 1", "Whether all ways put the index above or below that of the base."),
