@@ -416,6 +416,7 @@ def pristine(tmp_path_factory):
     return write_files(tmp_path_factory.mktemp("pristine") / "mine").parent
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     name=st.sampled_from([REGISTRATIONS, MAP, LISTS, POPULATION, DEPRIVATION, CONDITIONS, CURRENT]),

@@ -154,6 +154,7 @@ def test_liverpools_constants_are_recomputed_from_the_open_files(england, real_d
     assert formula.constants == (stored["zero"], stored["count"])
 
 
+@pytest.mark.slow
 def test_the_age_calibrated_formula_has_liverpools_users_by_age_as_printed(england, real_data):
     members = na.read_membership(real_data / "england-2023/gp-reg-pat-prac-map_for_2023-07.csv.gz")
     practices = practices_in(members, "sub_icb", "99A").intersection(england.catchment.practices)

@@ -6,6 +6,7 @@ The engine is the one that holds the rows; narwhals says the same thing to each 
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,9 @@ def _parquet(path: Path) -> Any:
             "such as polars.scan_parquet(path)."
         ) from fault
     try:
-        return duckdb.read_parquet(str(files))
+        # What does not fit into memory goes to the system's place for it, not into the working folder.
+        base = duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
+        return base.read_parquet(str(files))
     except duckdb.Error as fault:
         raise InputFileError(f"{path} is no Parquet file or folder of them: {fault}") from fault
 
