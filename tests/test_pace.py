@@ -10,8 +10,9 @@ from scipy.optimize import brentq
 import needsalloc as na
 from needsalloc import errors
 from needsalloc.allocate import allocate
-from needsalloc.choices import Reserve
+from needsalloc.choices import Adjustment, Reserve
 from needsalloc.kernels.pace import one_year
+from needsalloc.limits import Limit
 from needsalloc.pace import pace_of_change
 from small_worlds import law
 
@@ -238,11 +239,19 @@ def test_it_says_what_it_is():
     assert "<table" in done._repr_html_()
 
 
-def test_ring_fenced_posts_are_part_of_what_a_team_moves_towards():
+def test_a_team_moves_towards_what_the_plan_comes_to_inside_its_limits():
     need = pd.DataFrame({"weighted_population": [3.0, 1.0]}, pd.Index(["P0", "P1"], name="team"))
     # 8 shared 6 to 2, and 2 more in P1.
     of = allocate(10, need, current={"P0": 8.0, "P1": 2.0}, reserves=[Reserve("hostel", {"P1": 2.0})])
     assert pace_of_change(of, years=1, floor=-0.5).table["closing"].to_list() == [6, 4]
+    # At most 5 in P0, and one more by decision in P1 than the rule gives.
+    held = {
+        "limits": [Limit("full", "cap", 5.0, teams=("P0",))],
+        "adjustments": [Adjustment("P1", 1, "a", "b")],
+    }
+    of = allocate(10, need, current={"P0": 8.0, "P1": 2.0}, **held)
+    assert of.table["posts"].to_list() == [4, 6]
+    assert pace_of_change(of, years=1, floor=-0.9).table["closing"].to_list() == [4, 6]
     # With nothing to share there is nothing to be on target of but the shares of need.
     empty = allocate(0, need, current={"P0": 5.0, "P1": 3.0})
     assert pace_of_change(empty, years=1, floor=-0.5).table["closing"].to_list() == [6, 2]

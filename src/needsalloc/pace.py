@@ -58,7 +58,8 @@ class PaceOfChange:
     Attributes
     ----------
     table:
-        Index (year, team), years from 1. `opening`, `target` (target share times the year's total),
+        Index (year, team), years from 1. `opening`, `target` (the bounded target of the plan, as a part
+        of all, times the year's total),
         `opening_distance`, `least` and `most` that the year allows, `closing` before rounding, `posts`
         (closing in steps, the same where no step was given), `change` (posts less those of the year before),
         `closing_distance` (both distances are posts / target of this year - 1: below target is negative;
@@ -133,7 +134,7 @@ def pace_of_change(
     dead_band: float = 0.0,
     step: float | None = None,
 ) -> PaceOfChange:
-    """Move the posts in place towards the target shares of `plan`, a year at a time.
+    """Move the posts in place towards what `plan` comes to inside its limits, a year at a time.
 
     plan: an allocation with `current` for every team that has a target share or posts.
     floor, ceiling: least and most change of a team's posts in a year, over its opening posts: -0.025 is 2.5 %
@@ -150,7 +151,8 @@ def pace_of_change(
     InvalidValueError for teams without current posts or turnover, UnknownCodeError for turnover of others.
     """
     _check_options(years, moves, dead_band, step, {"floor": floor, "ceiling": ceiling})
-    chosen = plan.table[(plan.table["target_share"] > 0) | (plan.table["current"] > 0)]
+    given = (plan.table["target_share"] > 0) | (plan.table["bounded_target"] > 0)
+    chosen = plan.table[given | (plan.table["current"] > 0)]
     missing = chosen.index[chosen["current"].isna()]
     if len(missing):
         raise InvalidValueError(
@@ -160,8 +162,8 @@ def pace_of_change(
     opening = chosen["current"].to_numpy(np.float64)
     if opening.sum() <= 0:
         raise AllocationError("There are no posts in place to start from: share out new ones with allocate.")
-    # With ring-fenced posts a team's part of all targets is not its share by need.
-    part = chosen["target" if chosen["target"].any() else "target_share"].to_numpy(np.float64)
+    # What the plan comes to inside its limits; a plan that shares out nothing has shares of need alone.
+    part = chosen["bounded_target" if chosen["bounded_target"].any() else "target_share"].to_numpy(np.float64)
     shares = part / part.sum()
     steps = (growth,) * years if isinstance(growth, (int, float)) else tuple(growth)
     if len(steps) != years or not all(np.isfinite(steps)) or min(steps) <= -1:

@@ -113,7 +113,7 @@ def _summary(posts: pd.Series, every: pd.DataFrame) -> pd.Series:
         {
             "total": posts.sum(),
             "gained": change.clip(lower=0).sum(),
-            "lost": -change.clip(upper=0).sum(),
+            "lost": (-change).clip(lower=0).sum(),
             "teams_gaining": (change > 0).sum(),
             "teams_losing": (change < 0).sum(),
             "largest_gain": max(change.max(), 0.0),
