@@ -26,6 +26,7 @@ from needsalloc.formulas import Weights, with_estimated_sex
 from needsalloc.growth import Growth
 from needsalloc.held_out import HeldOut, held_out
 from needsalloc.index import NeedIndex, need_index
+from needsalloc.index_changes import IndexChanges, index_changes
 from needsalloc.index_of_people import PeopleIndex, WaysToHold, need_index_of_people, ways_to_hold
 from needsalloc.inference import Inference
 from needsalloc.limits import Limit
@@ -89,6 +90,7 @@ __all__ = [
     "Fit",
     "Growth",
     "HeldOut",
+    "IndexChanges",
     "IndexRange",
     "IndexUncertainty",
     "InequalityMeasures",
@@ -138,6 +140,7 @@ __all__ = [
     "goes_with",
     "gradient_by_fifth",
     "held_out",
+    "index_changes",
     "index_uncertainty",
     "inequality_measures",
     "label_of_most_patients",
