@@ -83,8 +83,10 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
     assert missing == []
 
 
-def test_readme_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def test_readme_examples_run() -> None:
+    examples = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(examples) == 2
     names: dict[str, object] = {}
-    exec(example, names)  # the README's own code, as a reader would paste it
+    exec("".join(examples), names)  # the README's own code, as a reader would paste it
+    assert "district_nurses_per_10000" in names["fitted"].formula.supply  # type: ignore[attr-defined]
     assert names["plan"].table["posts"].sum() == pytest.approx(150)  # type: ignore[attr-defined]
