@@ -47,7 +47,7 @@ if (of == "glmmTMB") {
   says <- if (fit$converged) "converged" else "did not converge"
 }
 answer <- paste0(
-  '{"CPU seconds": %.3f, "seconds": %.3f, "says": "%s", "log_likelihood": %.12g, ',
+  '{"CPU seconds": %.3f, "seconds": %.3f, "says": "%s", "log_likelihood": %.16g, ',
   '"coefficients": %s, "errors": %s, "version": "R %s, %s %s"}\n'
 )
 cat(sprintf(
