@@ -157,7 +157,9 @@ def patterns(who: na.People, age: int, lift: float = 1.0) -> tuple[pd.DataFrame,
     years = gradients.mid_year(np.array([age]))
     share = {term: gradients.reference_curve(term, years)[0] for term in CONDITIONS}
     share |= who.prevalence.iloc[0].to_dict()
-    share = {term: value * lift for term, value in share.items()}
+    # In the other half as much less often as there is room for more in this one.
+    room = {term: min(abs(lift - 1), 1 / value - 1) for term, value in share.items()}
+    share = {term: value * (1 + np.sign(lift - 1) * room[term]) for term, value in share.items()}
     share["female"] = who.female_share[0, age]
     has = np.array(list(itertools.product([0.0, 1.0], repeat=len(share))))
     rows = pd.DataFrame(has, columns=list(share))
@@ -182,9 +184,11 @@ def test_expected_use_of_a_cell_is_the_mean_over_every_pattern_of_conditions(rea
     assert use.registered.adults.data == pytest.approx(100)
 
 
-def test_conditions_that_go_together_are_two_halves_of_the_people():
-    """All conditions are rarer than one in 1.4 at this age, so that both halves have what is said of them."""
+@pytest.mark.parametrize("palliative", [0.01, 0.9])
+def test_conditions_that_go_together_are_two_halves_of_the_people(palliative):
+    """Nobody has a condition more often than always: of nine in ten, halves have it in ten and in eight."""
     who = one_age(50, 40.0)
+    who = replace(who, prevalence=who.prevalence.assign(palliative_care=palliative))
     halves = [
         weight @ FORMULA.predict(rows) for rows, weight in (patterns(who, 50, 1 + d) for d in (-0.4, 0.4))
     ]
@@ -203,6 +207,20 @@ def test_constants_solved_on_a_cell_return_what_was_asked():
     assert weight @ solved.predict(rows, supply="observed") == pytest.approx(3.0, rel=1e-6)
     # Chance of any contact takes users' mean for each of them, which is off by less than a hundredth.
     assert weight @ solved.share_with_contact(rows) == pytest.approx(0.2, rel=0.01)
+
+
+def test_use_by_group_is_the_mean_over_those_who_have_a_condition():
+    """Chance of any contact takes users' mean for each of them, which is off by less than a hundredth."""
+    who = one_age(80, 40.0)
+    table = calibration.use_rates(FORMULA, who, who.catchment.practices)
+    rows, weight = patterns(who, 80)
+    chance = FORMULA.share_with_contact(rows).to_numpy()
+    for term in ("dementia", "nursing_home", "female"):
+        has = weight * rows[term].to_numpy()
+        relative = has @ chance / has.sum() / (weight @ chance)
+        assert table.at[term, "found"] == pytest.approx(relative, rel=0.01)
+        assert table.at[term, "adults"] == pytest.approx(100 * has.sum(), rel=1e-9)
+        assert abs(relative - 1) > 0.02
 
 
 @given(st.floats(1e-4, 0.95), st.floats(-3, 3), st.integers(0, 2**32 - 1))

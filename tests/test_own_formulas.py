@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import needsalloc as na
 from needsalloc import calibration, errors, gradients, predictors, reference
 from needsalloc.ages import BANDS
-from small_worlds import FORMULA, WHOLE, need, people
+from small_worlds import ENGLAND, FORMULA, WHOLE, need, people
 
 FILE = """
 name = "ours"
@@ -232,18 +232,37 @@ def test_weights_by_age_give_the_weighted_mean_over_adults(by_sex):
     np.testing.assert_allclose(found.teams["expected_use"], expected, rtol=1e-9)
 
 
-def plain_use(formula: na.NeedFormula, who: na.People) -> np.ndarray:
-    """(flows,) contacts of the registered, from a prediction for every area, single year of age and sex."""
+def plain_use(
+    formula: na.NeedFormula, who: na.People, condition: str | None = None, equal_ages: bool = False
+) -> np.ndarray:
+    """(flows,) contacts of the registered, from a prediction for every area, single year of age and sex.
+
+    condition: one that people have as often as the cohort at each age. equal_ages: as if the adults of every
+    flow had the ages of all residents.
+    """
     areas = pd.DataFrame({"area": range(len(who.imd_score)), "imd_score": who.imd_score})
     years = pd.DataFrame({"year": range(18, 91), "age": gradients.mid_year(np.arange(18, 91))})
     rows = areas.merge(years, how="cross").merge(pd.DataFrame({"female": [1.0, 0.0]}), how="cross")
-    use = formula.predict(rows).to_numpy().reshape(len(areas), 73, 2)
+    if condition is None:
+        use = formula.predict(rows).to_numpy()
+    else:
+        share = gradients.reference_curve(condition, rows["age"].to_numpy())
+        without, having = (formula.predict(rows.assign(**{condition: has})) for has in (0.0, 1.0))
+        use = ((1 - share) * without + share * having).to_numpy()
+    use = use.reshape(len(areas), 73, 2)
     band = np.searchsorted(BANDS, np.arange(91), side="right") - 1
     flows = who.ages.pattern.tocoo()
-    years = who.ages.people["registered"][:, band] * who.ages.within[flows.row]
+    adults = {
+        whose: (found[:, band] * who.ages.within[flows.row])[:, 18:]
+        for whose, found in who.ages.people.items()
+    }
+    years = adults["registered"]
+    if equal_ages:
+        of_all = adults["resident"].sum(axis=0)
+        years = years.sum(axis=1, keepdims=True) * of_all / of_all.sum()
     women = who.female_share[flows.col, 18:]
     mean = women * use[flows.row, :, 0] + (1 - women) * use[flows.row, :, 1]
-    return np.asarray((years[:, 18:] * mean).sum(axis=1))
+    return np.asarray((years * mean).sum(axis=1))
 
 
 @pytest.mark.parametrize("steep", [0.1, 1.0, 2.0])
@@ -257,6 +276,32 @@ def test_formulas_that_rise_steeply_with_the_score_are_as_exact_as_others(steep)
         constants=(2.0, 1.0),
     )
     np.testing.assert_allclose(ours.expected_use(who).registered.crude.data, plain_use(ours, who), rtol=1e-7)
+
+
+def test_people_with_a_condition_may_be_those_whose_use_is_steep_in_the_score():
+    """Everybody else uses at every score: a few nodes would do for them, and miss the others."""
+    who = replace(people(WHOLE), imd_score=np.linspace(0.5, 92.7, len(WHOLE.areas)))
+    ours = replace(
+        FORMULA,
+        count={"age": 0.2},
+        zero={"imd_score": -2.0, "living_alone": 14.0},
+        constants=(-14.0, 1.0),
+    )
+    found = ours.expected_use(who).registered.crude.data
+    np.testing.assert_allclose(found, plain_use(ours, who, "living_alone"), rtol=1e-6)
+
+
+def test_at_equal_ages_everybody_is_as_old_as_all_residents():
+    """Some areas have more residents than patients, so that residents are of other ages."""
+    population = ENGLAND.population.mul(np.linspace(0.3, 2.0, 91))
+    who = people(WHOLE, population=population)
+    ours = replace(FORMULA, count={"age": 0.7, "female": 0.2, "imd_score": 0.1}, zero={"age": -0.5})
+    use = ours.expected_use(who)
+    np.testing.assert_allclose(use.registered.crude.data, plain_use(ours, who), rtol=1e-7)
+    equal = plain_use(ours, who, equal_ages=True)
+    np.testing.assert_allclose(use.registered.at_equal_ages.data, equal, rtol=1e-7)
+    resident = use.resident.adults.data / use.registered.adults.data
+    np.testing.assert_allclose(use.resident.at_equal_ages.data, equal * resident, rtol=1e-7)
 
 
 def test_a_score_without_its_centring_is_refused():

@@ -176,7 +176,8 @@ def use_rates(formula: NeedFormula, people: People, practices: pd.Index) -> pd.D
 
 
 def _share(weight: Floats, chance: Floats) -> tuple[float, float]:
-    return float(weight.sum()), float((weight * chance).sum() / weight.sum())
+    with np.errstate(invalid="ignore"):  # NaN for a group of nobody
+        return float(weight.sum()), float((weight * chance).sum() / weight.sum())
 
 
 class _Known:

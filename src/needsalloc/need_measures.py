@@ -166,8 +166,8 @@ def compare_measures(
     twice = [name for name, times in Counter(one.name for one in found).items() if times > 1]
     if twice:
         raise InvalidValueError(
-            f"{len(twice):,} measures are given twice: {first_few(twice)}. Give each once, and files of "
-            'several years with their year: read_weighted_populations(path, edition="2024/25").'
+            f"{len(twice):,} measures are given twice: {first_few(twice)}. Name editions "
+            '(read_weighted_populations(path, edition="2024/25")), or give each once.'
         )
     return _compared(found, rows)
 

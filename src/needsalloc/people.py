@@ -30,7 +30,7 @@ RAKING_ROUNDS = 200
 IMD_2019_MEAN, IMD_2019_SD = 21.4, 14.9
 ON_2019_SCALE = ("IMD 2019", "synthetic")
 _COLUMNS = {
-    "deprivation": ("imd_score", "deprivation_decile"),
+    "deprivation": ("imd_score",),
     "conditions": ("practice", "condition", "register", "list_size", "list_type"),
 }
 
