@@ -112,6 +112,30 @@ def test_an_unknown_ethnicity_is_refused_or_of_the_reference_group(tmp_path):
         ours.predict(rows(ethnicity="martian"))
 
 
+def test_the_reference_group_is_the_level_without_a_term(tmp_path):
+    ours = formula_of(FILE.replace('["white", "asian"]', '["asian", "white"]'), tmp_path)
+    white = ours.predict(rows(ethnicity="white")).iloc[0]
+    assert ours.predict(rows(ethnicity=None), unknown="reference").iloc[0] == white
+
+
+def test_a_formula_of_one_part_knows_unmet_need_nowhere_and_one_of_two_in_the_chance_of_use_alone(tmp_path):
+    two = formula_of(FILE, tmp_path)
+    ratio = two.predict(rows()) / two.predict(rows(ethnicity="white"))
+    assert ratio.iloc[0] == pytest.approx(1.2, rel=1e-12)
+    without_zero = FILE[: FILE.index("[zero]")] + FILE[FILE.index("[centring]") :]
+    one = formula_of(without_zero.replace('"zip"', '"poisson"'), tmp_path)
+    assert one.predict(rows()).equals(one.predict(rows(ethnicity="white")))
+    use = [one.predict(rows(ethnicity=who), supply="observed").iloc[0] for who in ("asian", "white")]
+    assert use[0] / use[1] == pytest.approx(1.2, rel=1e-12)
+
+
+def test_a_formula_ends_with_its_last_age(tmp_path):
+    ours = formula_of(FILE.replace("cap = 50", "ages = [18, 95]"), tmp_path)
+    assert ours.predict(rows(age=95.0)).iloc[0] > 0
+    with pytest.raises(errors.FormulaError, match="1 of 1 people are under 18 or over 95"):
+        ours.predict(rows(age=96.0))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
