@@ -124,6 +124,8 @@ def test_a_formula_of_one_part_knows_unmet_need_nowhere_and_one_of_two_in_the_ch
     assert ratio.iloc[0] == pytest.approx(1.2, rel=1e-12)
     without_zero = FILE[: FILE.index("[zero]")] + FILE[FILE.index("[centring]") :]
     one = formula_of(without_zero.replace('"zip"', '"poisson"'), tmp_path)
+    assert two.has_zero_part
+    assert not one.has_zero_part
     assert one.predict(rows()).equals(one.predict(rows(ethnicity="white")))
     use = [one.predict(rows(ethnicity=who), supply="observed").iloc[0] for who in ("asian", "white")]
     assert use[0] / use[1] == pytest.approx(1.2, rel=1e-12)
