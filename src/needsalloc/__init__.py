@@ -12,9 +12,11 @@ from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.bootstrap import ClusterBootstrap, bootstrap_clusters
 from needsalloc.catchment import Catchment
+from needsalloc.choices import Adjustment, Price, Reserve, Time
 from needsalloc.cohort import synthetic_cohort
 from needsalloc.collapse import Cells, collapse
 from needsalloc.compare import MethodComparison, compare_methods
+from needsalloc.cost import PlanCost, plan_cost
 from needsalloc.decompose import Decomposition, decompose
 from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.errors import NeedsallocError
@@ -25,11 +27,13 @@ from needsalloc.fit import Fit, fit
 from needsalloc.formulas import Weights, with_estimated_sex
 from needsalloc.growth import Growth
 from needsalloc.held_out import HeldOut, held_out
+from needsalloc.in_place import carry_current
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.index_changes import IndexChanges, index_changes
 from needsalloc.index_of_people import PeopleIndex, WaysToHold, need_index_of_people, ways_to_hold
+from needsalloc.inequalities import inequalities_sensitivity, with_inequalities
 from needsalloc.inference import Inference
-from needsalloc.limits import Limit
+from needsalloc.limits import Limit, posts_for_cover
 from needsalloc.linkage import Linkage, linkage_coverage
 from needsalloc.linked import LinkedCohort, linked_cohort
 from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
@@ -38,6 +42,7 @@ from needsalloc.need_measures import MeasureComparison, compare_measures
 from needsalloc.outliers import outliers
 from needsalloc.pace import PaceOfChange, pace_of_change
 from needsalloc.people import People, build_people
+from needsalloc.plan_uncertainty import PlanUncertainty, plan_uncertainty
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.quality import (
     coverage_by_area,
@@ -48,6 +53,8 @@ from needsalloc.quality import (
 )
 from needsalloc.ranges import IndexRange, need_range, range_over
 from needsalloc.releases import ReleaseComparison, compare_releases
+from needsalloc.scenarios import PlanComparison, compare_plans, moved_by_data
+from needsalloc.services import ServicePlans, allocate_services
 from needsalloc.skills import SkillMix, skill_mix
 from needsalloc.small_areas import SmallAreaRates, small_area_rates
 from needsalloc.sources import (
@@ -75,6 +82,7 @@ from needsalloc.vintages import carry_counts, carry_rates, carry_registrations
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adjustment",
     "Allocation",
     "AreaRegisters",
     "Calibration",
@@ -106,30 +114,40 @@ __all__ = [
     "PaceOfChange",
     "People",
     "PeopleIndex",
+    "PlanComparison",
+    "PlanCost",
+    "PlanUncertainty",
     "PlanningCohorts",
+    "Price",
     "RelativeNeed",
     "ReleaseComparison",
+    "Reserve",
     "Rootogram",
+    "ServicePlans",
     "SkillMix",
     "SmallAreaRates",
     "TeamEffects",
+    "Time",
     "WaysToHold",
     "Weights",
     "__version__",
     "agreement",
     "allocate",
+    "allocate_services",
     "audit_equity",
     "bootstrap_clusters",
     "build_people",
     "calibration",
     "calibration_by",
     "carry_counts",
+    "carry_current",
     "carry_rates",
     "carry_registrations",
     "collapse",
     "compare_families",
     "compare_measures",
     "compare_methods",
+    "compare_plans",
     "compare_releases",
     "coverage_by_area",
     "decompose",
@@ -142,11 +160,13 @@ __all__ = [
     "held_out",
     "index_changes",
     "index_uncertainty",
+    "inequalities_sensitivity",
     "inequality_measures",
     "label_of_most_patients",
     "linkage_coverage",
     "linked_cohort",
     "living_outside",
+    "moved_by_data",
     "need_index",
     "need_index_of_people",
     "need_range",
@@ -155,7 +175,10 @@ __all__ = [
     "own_icb_assignment",
     "pace_of_change",
     "people_served",
+    "plan_cost",
+    "plan_uncertainty",
     "planning_cohorts",
+    "posts_for_cover",
     "r_squared",
     "range_over",
     "read_area_lookup",
@@ -184,5 +207,6 @@ __all__ = [
     "uncertainty_on_flows",
     "ways_to_hold",
     "with_estimated_sex",
+    "with_inequalities",
     "write_template",
 ]
