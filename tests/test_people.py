@@ -117,6 +117,17 @@ def test_all_residents_of_england_are_shared_out_by_their_ages():
     assert who.resident_adults.sum() == pytest.approx(adults, rel=1e-12)
 
 
+@pytest.mark.usefixtures("whole_england")
+def test_people_of_wales_are_left_out_and_nobody_of_england_is():
+    beyond = ENGLAND.population.iloc[[0]]
+    wales, lost = (
+        pd.concat([ENGLAND.population, beyond.set_axis([code])]) for code in ("W01000001", "E01999999")
+    )
+    assert people(WHOLE, population=wales).residents.sum() == people(WHOLE).residents.sum()
+    with pytest.raises(errors.UnknownCodeError, match=r"E01999999.* would be lost"):
+        people(WHOLE, population=lost.rename_axis("lsoa21"))
+
+
 @law(worlds(), examples=15)
 def test_nobody_on_a_list_is_made_or_lost_and_within_a_band_the_years_are_the_areas(world):
     who = people(catchment(world))
@@ -197,6 +208,28 @@ def test_liverpools_registers_give_the_papers_share(term):
     assert found == pytest.approx(printed, rel=1e-9)
 
 
+def test_people_on_several_registers_of_one_condition_are_counted_once():
+    """As if registers were independent: 1 - 0.9 x 0.8 x 0.95 x 0.9 of 1,000 adults, on the paper's scale."""
+    registers, printed = liverpool("cardiovascular_disease")
+    adults = registers["list_size"].iloc[-1]
+    everybody = 1 - np.prod(1 - registers["register"].iloc[:-1] / adults)
+    registers["register"] = [100.0, 200.0, 50.0, 100.0, 1.0]
+    registers["list_size"] = 1_000.0
+    found = people(WHOLE, conditions=registers).prevalence.loc[PRACTICES[0], "cardiovascular_disease"]
+    assert found == pytest.approx((1 - 0.9 * 0.8 * 0.95 * 0.9) * printed / everybody, rel=1e-12)
+
+
+def test_a_practice_without_adults_on_its_list_is_without_registers():
+    """It has the mean of the others, and a share of nobody is none."""
+    none = ENGLAND.conditions.copy()
+    here = none["practice"] == PRACTICES[3]
+    none.loc[here, ["register", "list_size"]] = 0.0
+    found = people(WHOLE, conditions=none)
+    without = people(WHOLE, conditions=ENGLAND.conditions[~here])
+    pd.testing.assert_frame_equal(found.prevalence, without.prevalence)
+    assert any("without QOF" in note.what and PRACTICES[3] in note.what for note in found.notes)
+
+
 def test_a_practice_without_registers_has_the_mean_of_the_others_and_is_named():
     without = ENGLAND.conditions[ENGLAND.conditions["practice"] != PRACTICES[3]]
     who = people(WHOLE, conditions=without)
@@ -217,6 +250,10 @@ def test_a_register_above_its_list_is_kept_and_named(monkeypatch):
     who = people(WHOLE, conditions=odd)
     assert who.prevalence.at[PRACTICES[2], "dementia"] == registers.MOST_PREVALENT
     assert any(f"{PRACTICES[2]} (DEM)" in note.what for note in who.notes)
+    assert any("1 values are held at 95%" in note.why for note in who.notes)
+    elsewhere = odd[row].assign(practice="Y99999")
+    others = people(WHOLE, conditions=pd.concat([ENGLAND.conditions, elsewhere]))
+    assert not any("larger than its list" in note.what for note in others.notes)
 
 
 def test_many_registers_above_their_lists_are_refused():
@@ -247,6 +284,14 @@ def test_shares_by_area_keep_their_mean_over_adults(world):
     adults = who.ages.on_flows(who.ages.adults("registered"))
     by_area = shares.loc[of.areas, "nursing_home"].to_numpy() @ adults.sum(axis=1)
     assert who.prevalence["nursing_home"].to_numpy() @ adults.sum(axis=0) == pytest.approx(by_area)
+
+
+def test_a_practice_whose_patients_all_live_elsewhere_has_the_mean_of_all_areas():
+    rows = [(PRACTICES[0], CODES[0], 900), (PRACTICES[0], CODES[1], 300), (PRACTICES[1], "W01000001", 50)]
+    of = catchment((registrations(rows), membership({p: "P1" for p in PRACTICES[:2]})))
+    shares = pd.DataFrame({"nursing_home": np.linspace(0.0, 0.2, AREAS)}, index=CODES)
+    found = people(of, shares=shares).prevalence["nursing_home"]
+    assert found[PRACTICES[1]] == pytest.approx(found[PRACTICES[0]]) != 0
 
 
 @pytest.mark.parametrize(
