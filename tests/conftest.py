@@ -1,6 +1,7 @@
 """What several test files share: the synthetic England, and the real files where they are."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,25 @@ from hypothesis import HealthCheck, settings
 
 from needsalloc import synthetic as made
 
-# The same examples on every run; an example may write files, so a single one may be slow.
+# The same examples on every run; an example may write files, so a single one may be slow. CI tries a law on
+# as many as hypothesis does by itself; elsewhere a quarter keeps the fast suite under two minutes.
+EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
 settings.register_profile(
-    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "steady",
+    derandomize=True,
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """What runs a plan for all of real England takes half a minute: it is slow, whoever asks first."""
+    for item in items:
+        asked = {*item.fixturenames, *re.split(r"[\[\]-]", item.name)} & {"england", "north_east"}
+        if asked and item.path.stem in {"test_real_england", "test_real_decompose"}:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

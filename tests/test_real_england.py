@@ -261,6 +261,7 @@ def test_one_icbs_lists_are_no_base_of_england(real_data):
         run_plan(example("staffordshire-2025", need={"base": "england"}), real_data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "file"),
     [

@@ -257,9 +257,7 @@ class _Game:
         both[1] = kinds[:, :, None] * w0 - both[0]
         both[2] = m0[:, None] * by_node.sum(axis=1)[:, None, :] - both[0]
         both[3] = by_node - both[0] - both[1] - both[2]
-        found = np.empty((len(adults), len(self.slopes), 4))
-        for these, slope in enumerate(self.slopes):
-            found[:, these] = np.einsum("cpkn,kn,pk->pc", both, slope, self._product(these), optimize=True)
+        found = shapley.sums_over_sets(both, self.conditions, self.slopes)
         return found.reshape(len(adults), -1)
 
     def by_area(self, people: Floats) -> Floats:

@@ -29,8 +29,8 @@ from needsalloc.vintages import carry_rates
 
 _PEOPLE: tuple[Whose, ...] = ("registered", "resident")
 _COHORT_FILES = ("lists", "population", "conditions", "deprivation", "disability")
-# Practices times sets of conditions: England with eight conditions, about half a minute.
-MOST_WORK = 2_000_000
+# Practices times sets of conditions: England with eleven conditions, about half a minute.
+MOST_WORK = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
