@@ -11,7 +11,6 @@ import pandas as pd
 import shapely
 
 from needsalloc.report import Assumption, Bundle, Check, Source
-from needsalloc.report.bundle import BESIDE
 
 NAMES = (
     "Ashbrook and Villages",
@@ -132,8 +131,8 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
         ),
         equity=_equity(need, home, posts, now, weighted, current),
         flows=flows,
-        beside=_beside(allocation.head(teams)[["team", "team_name"]]),
-        said={name: f"What {name} says." for name in BESIDE},
+        beside=(beside := _beside(allocation.head(teams)[["team", "team_name"]])),
+        said={name: f"What {name} says." for name in beside},
         parameters={
             "Service": "district nursing",
             "Total": f"{total:g} WTE",

@@ -14,25 +14,27 @@ from pyarrow import csv
 
 from needsalloc.errors import OutputError
 from needsalloc.report import Bundle, charts, schema, workbook, write
+from needsalloc.report.bundle import BESIDE, TABLES
 from needsalloc.report.column import Column
 from needsalloc.report.log import log
 from needsalloc.report.map import draw
 from needsalloc.report.page import page
 from report_samples import sample
 
+SAMPLE = sample()
 FILES = {
     "index.html",
     "plan.xlsx",
     "log.md",
     "provenance.json",
     "plan.toml",
-    *(f"tables/{name}.{kind}" for name in schema.TITLES for kind in ("csv", "parquet")),
+    *(f"tables/{name}.{kind}" for name in SAMPLE.tables for kind in ("csv", "parquet")),
 }
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return sample()
+    return SAMPLE
 
 
 @pytest.fixture(scope="module")
@@ -130,13 +132,22 @@ def test_a_place_that_cannot_be_written_is_said(bundle: Bundle, tmp_path: Path) 
 def test_an_undescribed_column_is_refused_before_anything_is_written(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="mystery"):
         write(replace(bundle, need=bundle.need.assign(mystery=1)), tmp_path / "out")
+    beside = {**bundle.beside, "theil": pd.DataFrame({"mystery": [1]})}
+    with pytest.raises(OutputError, match="mystery"):
+        write(replace(bundle, beside=beside), tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_table_has_a_title_and_a_sheet() -> None:
+    assert set(schema.TITLES) == {*TABLES, *BESIDE}
+    assert set(workbook.SHEETS) == set(BESIDE)
+    assert all(len(name) <= 31 for name in workbook.SHEETS.values())  # Excel's limit
 
 
 # Tables
 
 
-@pytest.mark.parametrize("name", list(schema.TITLES))
+@pytest.mark.parametrize("name", SAMPLE.tables)
 def test_tables_come_back_as_they_were(bundle: Bundle, folder: Path, name: str) -> None:
     wanted = bundle.table(name)
     for found in (
@@ -185,7 +196,7 @@ def test_posts_show_as_many_decimals_as_the_step_has(step: float, decimals: int)
 
 
 def test_every_column_is_described_and_no_two_share_a_label(bundle: Bundle) -> None:
-    for table in schema.TITLES:
+    for table in bundle.tables:
         described = schema.columns(bundle, table).values()
         assert all(column.label and column.unit and column.meaning for column in described)
         assert not any("{" in column.label + column.unit + column.meaning for column in described)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -14,10 +14,33 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 Status = Literal["pass", "warning", "fail", "note"]
+Audience = Literal["internal", "public"]
 
 TABLES = ("allocation", "need", "coverage", "equity", "flows")
 # Those that a run may have beside them, in the order to be shown.
-BESIDE = ("decomposition", "need_range", "index_changes", "planning_cohorts", "cohort_sources")
+BESIDE = (
+    "options",
+    "options_by_team",
+    "choices",
+    "pace",
+    "skills",
+    "skill_cost",
+    "sensitivity",
+    "plan_range",
+    "moved_by_data",
+    "decomposition",
+    "need_range",
+    "index_changes",
+    "inequality",
+    "inequality_by_group",
+    "lorenz",
+    "theil",
+    "equality",
+    "observed",
+    "planning_cohorts",
+    "cohort_sources",
+    "checklist",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +105,13 @@ class Bundle:
         The plan as it was run, defaults included, as TOML text.
     version:
         Of the software.
+    audience:
+        Who may read it. An "internal" report may name people in small teams.
+    texts:
+        Documents in Markdown by name ("equality", "data-flow", "transparency"): each is a file of the folder
+        and a part of the page.
+    disclosed:
+        A sentence that says what was suppressed and by which rule; empty where nothing was.
     """
 
     title: str
@@ -112,6 +142,9 @@ class Bundle:
     teams_of_areas: pd.Series[str]
     effective_plan: str
     version: str
+    audience: Audience = "internal"
+    texts: Mapping[str, str] = field(default_factory=dict)
+    disclosed: str = ""
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -234,14 +234,14 @@ def column(bundle: Bundle, table: str, name: str) -> Column:
     OutputError
         The column is not described: nothing may be shown that a reader cannot look up.
     """
-    known = _COLUMNS[table]
+    known = _COLUMNS.get(table, {})
     found = known.get(name) or (
         _NEED_INDEX if name.startswith("need_index_") else schema_beside.alike(table, name)
     )
     if found is None:
         raise OutputError(
             f"Column “{name}” of the {table} table is not described in report/schema.py. "
-            f"Described are: {', '.join(known)}. Describe it there, or leave it out of the table."
+            f"Described are: {', '.join(known) or 'none'}. Describe it there, or leave it out of the table."
         )
     other_base = name.removeprefix("need_index_").replace("_", " ")
     base_name = bundle.base_name if name == bundle.need_index else other_base

@@ -115,11 +115,27 @@ COLUMNS: Mapping[str, dict[str, Column]] = {
     "cohort_sources": _COHORT_SOURCES,
 }
 TITLES: Mapping[str, str] = {
+    "options": "Options: the status quo, this plan and others beside each other",
+    "options_by_team": "Options by team: what each team would have",
+    "choices": "Choices: limits, reserves and adjustments, why, whose they are and what they do",
+    "pace": "Pace: each team's posts year by year",
+    "skills": "Skills: each team's posts by band",
+    "skill_cost": "Cost: posts and pay by band",
+    "sensitivity": "Sensitivity: what other choices would move",
+    "plan_range": "Range of the plan: each team's posts as sure as the formula is",
+    "moved_by_data": "Moved by data: posts that move only because figures are newer",
     "decomposition": "What need is made of: each team's index as 1 and its parts",
     "need_range": "Range of need: lowest and highest index of each team, no interval",
     "index_changes": "Other deprivation: how far teams move only because its edition is another",
+    "inequality": "Inequality: one row for each measure and resource",
+    "inequality_by_group": "Inequality by group: what each group of people has against its need",
+    "lorenz": "Lorenz curves: share of a resource against share of need",
+    "theil": "Theil: inequality within and between groups",
+    "equality": "Equality: people, need and posts before and after, by characteristic",
+    "observed": "Observed: contacts against what need expects",
     "planning_cohorts": "Planning cohorts: the people asked about first, by team",
     "cohort_sources": "Cohort sources: where each column of the planning cohorts comes from",
+    "checklist": "Checklist: questions for each neighbourhood, for its team to answer",
 }
 _ALIKE: Mapping[str, tuple[tuple[str, Column], ...]] = {
     "decomposition": (("", _PART),),

@@ -20,11 +20,27 @@ MOST_FLOWS = 100_000
 NO_CLOCK = datetime.datetime(2000, 1, 1)
 
 SHEETS = {
+    "options": "Options",
+    "options_by_team": "Options by team",
+    "choices": "Choices",
+    "pace": "Pace",
+    "skills": "Skills",
+    "skill_cost": "Cost by band",
+    "sensitivity": "Sensitivity",
+    "plan_range": "Range of the plan",
+    "moved_by_data": "Moved by data",
     "decomposition": "What need is made of",
     "need_range": "Range of need",
     "index_changes": "Other deprivation",
+    "inequality": "Inequality",
+    "inequality_by_group": "Inequality by group",
+    "lorenz": "Lorenz curves",
+    "theil": "Theil",
+    "equality": "Equality evidence",
+    "observed": "Observed contacts",
     "planning_cohorts": "Planning cohorts",
     "cohort_sources": "Cohort sources",
+    "checklist": "Checklist",
 }
 KINDS = {
     "assumption": "held to be so, without data",
