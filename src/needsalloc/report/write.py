@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +19,7 @@ from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.log import log
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
+from needsalloc.whole import whole_folder
 
 Progress = Callable[[str], None]
 
@@ -54,7 +51,7 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
     say = progress or (lambda _: None)
     schema.dictionary(bundle)  # an undescribed column must fail before anything is written
     folder = Path(folder).resolve()
-    with _whole_or_nothing(folder) as draft:
+    with whole_folder(folder, before=_refuse_strangers) as draft:
         say("tables")
         for name in bundle.tables:
             _write_table(bundle.table(name), draft / "tables", name)
@@ -116,44 +113,6 @@ def _files_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
-@contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    """A draft beside `folder` that takes its place at the end, or vanishes when anything fails."""
-    _refuse_strangers(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as fault:
-        raise OutputError(
-            f"Cannot write into {folder.parent}: {fault.strerror}. Choose another output folder."
-        ) from fault
-    try:
-        draft.chmod(0o777 & ~_umask())  # a temporary folder is private, a report is not
-        yield draft
-        _take_place(draft, folder)
-    except OSError as fault:
-        raise OutputError(
-            f"Writing the report failed: {fault.strerror or fault}. Nothing was changed in {folder}. "
-            "Make room, close files of the old report that are open, or choose another output folder."
-        ) from fault
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _take_place(draft: Path, folder: Path) -> None:
-    if not folder.exists():
-        draft.rename(folder)
-        return
-    old = draft.with_name(draft.name + "-old")
-    folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _refuse_strangers(folder: Path) -> None:
     """Refuse a folder whose contents are not a report of ours, or not only that."""
     if not folder.exists():
@@ -175,9 +134,3 @@ def _files_of_report(provenance: Path) -> set[str]:
         return {PROVENANCE, *facts["files"]} if facts["software"]["name"] == "needsalloc" else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
