@@ -75,6 +75,7 @@ def made_up() -> pd.DataFrame:
 
 def test_every_measure_and_limit_is_what_r_finds(made_up):
     answers = json.loads((R / "inequality.json").read_text())
+    of_fours = answers.pop("fours")
     table = measured(made_up).table.set_index("measure")
     # fifteen digits are stored, and R's gradient of slope over mean is numerical
     close = {"rel": 1e-9}
@@ -85,6 +86,12 @@ def test_every_measure_and_limit_is_what_r_finds(made_up):
             name: pytest.approx(value, **close) for name, value in limits.items()
         }
     assert table["low_95"].notna().sum() == sum(isinstance(answer, dict) for answer in answers.values())
+    fours = measured(made_up.assign(four=np.arange(60) // 4), cluster="four").table.set_index("measure")
+    for measure, answer in of_fours.items():
+        assert fours.loc[measure, list(answer)].to_dict() == pytest.approx(answer, **close)
+    assert (
+        fours.at["slope_index", "interval"] == "straight line through the areas, errors of 15 fours (CR3), t"
+    )
 
 
 def test_concentration_of_the_who_package():
@@ -439,6 +446,9 @@ def test_too_few_areas_are_flagged_and_have_no_errors(made_up):
     assert measured(few).table["too_few_areas"].all()
     assert "too few areas to say" in repr(measured(few))
     assert not measured(made_up.head(10)).table["too_few_areas"].any()
+    # Sixty areas that nine teams serve tell of nine.
+    teams = made_up.assign(team=np.arange(60) % 9)
+    assert measured(teams, cluster="team").table["too_few_areas"].all()
     two = measured(made_up.iloc[:2]).table.set_index("measure")
     assert np.isfinite(two["value"]).all()
     assert two["low_95"].isna().all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Block = dict[str, Floats]
 
-FEW = 10  # areas, below which a line or a group says too little
+FEW = 10  # areas (or clusters of them), below which a line or a group says too little
 LEVELS = {"95": 0.95, "99_8": 0.998}
 LIMITS = [f"{side}_{level}" for level in LEVELS for side in ("low", "high")]
 _NUMBERS = 2_000_000  # held at once while drawing
@@ -48,7 +49,8 @@ class Columns:
     """What the columns of areas are, and how their measures are to be given.
 
     population, deprivation: their names. most_deprived: "highest" or "lowest". per: need-weighted people for
-    whom the slope is given. aversion: v of the extended concentration index.
+    whom the slope is given. aversion: v of the extended concentration index. cluster: of areas that stand or
+    fall together, None where each is its own.
     """
 
     population: str
@@ -56,22 +58,27 @@ class Columns:
     most_deprived: str
     per: float
     aversion: float
+    cluster: str | None = None
 
     def scale(self, measure: str) -> float:
         """What a measure is given in."""
         return self.per if measure == SLOPE else 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Against:
-    """A resource x against a need n among p people, (areas,) each, and the orders of areas that are used."""
+    """A resource x against a need n among p people (areas,), by what they are ranked and clustered.
+
+    first: (areas,) the lower, the more deprived. cluster: (areas,) numbers from 0.
+    """
 
     resource: str
     need: str
     x: Floats
     n: Floats
     p: Floats
-    orders: dict[str, inequality.Order]
+    first: Floats
+    cluster: Ints
 
     @classmethod
     def of(cls, areas: pd.DataFrame, resource: str, need: str, columns: Columns) -> Against:
@@ -80,14 +87,20 @@ class Against:
             areas[column].to_numpy(np.float64)
             for column in (resource, need, columns.population, columns.deprivation)
         )
-        orders = {
-            DEPRIVATION: inequality.order(
-                -deprivation if columns.most_deprived == "highest" else deprivation
-            ),
-            OWN_LEVEL: inequality.order(inequality.ratio(x, n)),
-            OWN_NEED: inequality.order(inequality.ratio(n, p)),
+        first = -deprivation if columns.most_deprived == "highest" else deprivation
+        alone = np.arange(len(areas))
+        cluster = alone if columns.cluster is None else pd.factorize(areas[columns.cluster])[0]
+        return cls(resource, need, x, n, p, first, cluster)
+
+    @cached_property
+    def orders(self) -> dict[str, inequality.Order]:
+        """The orders of areas that measures use."""
+        by = {
+            DEPRIVATION: self.first,
+            OWN_LEVEL: inequality.ratio(self.x, self.n),
+            OWN_NEED: inequality.ratio(self.n, self.p),
         }
-        return cls(resource, need, x, n, p, orders)
+        return {name: inequality.order(values) for name, values in by.items()}
 
     def measures(self, times: Floats, aversion: float) -> Block:
         """Every measure (...), each area being there `times` (..., areas)."""
@@ -115,7 +128,9 @@ class Against:
         """Of the resource per need by deprivation, weighted by need."""
         places = self.orders[DEPRIVATION]
         x, n = self.x[places.rows], self.n[places.rows]
-        return inequality.line(inequality.ratio(x, n), inequality.ridit(n, places), n)
+        return inequality.line(
+            inequality.ratio(x, n), inequality.ridit(n, places), n, self.cluster[places.rows]
+        )
 
     def sums(self, code: Ints, groups: int) -> tuple[Floats, Floats]:
         """Resource and need (groups,)."""
@@ -147,24 +162,29 @@ class Against:
             "extended_concentration_index": f"index, v = {columns.aversion:g}",
             "hoover": f"share of {self.resource} that would have to move",
         }
+        words = "straight line through the areas, HC3 errors, t"
+        if columns.cluster is not None:
+            words = (
+                f"straight line through the areas, errors of {line.clusters:,} {columns.cluster}s (CR3), t"
+            )
         for measure, found in self.measures(np.ones(len(self.x)), columns.aversion).items():
             by, by_need, sign = MEASURES[measure]
             value = float(found) * columns.scale(measure)
             said = robust and measure in errors
-            areas = int(((self.n if by_need else self.p) > 0).sum())
+            weighed = (self.n if by_need else self.p) > 0
             yield {
                 "resource": self.resource,
                 "need": self.need,
                 "measure": measure,
                 "value": value,
-                **_limits(value, errors[measure] if said else np.nan, line.areas - 2),
-                "interval": "straight line through the areas, HC3 errors, t" if said else "",
+                **_limits(value, errors[measure] if said else np.nan, line.clusters - 2),
+                "interval": words if said else "",
                 "ranking": rankings[by],
                 "sign": sign,
                 "weights": self.need if by_need else columns.population,
                 "unit": units.get(measure, "index"),
-                "areas": areas,
-                "too_few_areas": areas < FEW,
+                "areas": int(weighed.sum()),
+                "too_few_areas": len(np.unique(self.cluster[weighed])) < FEW,
             }
 
 

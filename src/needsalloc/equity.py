@@ -51,7 +51,7 @@ class InequalityMeasures:
         A row for each resource, need and measure: `value`; limits `low_95`, `high_95`, `low_99_8`,
         `high_99_8` (NaN where no interval is said) and `interval`, how they were found; the `ranking` of
         areas, what the `sign` means, the `weights`, the `unit`, `areas` that have weight, and
-        `too_few_areas`: under 10 say too little.
+        `too_few_areas`: under 10, or under 10 clusters of them, say too little.
     areas:
         The areas that were measured, with all their columns: those that `by`, `split` and `within` name.
     resources, needs:
@@ -69,9 +69,9 @@ class InequalityMeasures:
     def by(self, column: str) -> pd.DataFrame:
         """Resource and need by group of areas: by decile, urban and rural, or any other column.
 
-        A row for each resource, need and group: `areas`, `population`, shares of people, need and resource,
-        `resource_per_need` (for `per` need-weighted people), `relative_to_all` (1 is the same per need as
-        overall) and `too_few_areas` (under 10).
+        A row for each resource, need and group: `areas`, `population`, `amount` of the resource, shares of
+        people, need and resource, `resource_per_need` (for `per` need-weighted people), `relative_to_all` (1
+        is the same per need as overall) and `too_few_areas` (under 10).
 
         Raises MissingColumnError, or InvalidValueError for areas without a group.
         """
@@ -150,8 +150,10 @@ class InequalityMeasures:
             rows.append(pair.named(frame))
         return pd.concat(rows, ignore_index=True)
 
-    def lorenz(self) -> pd.DataFrame:
+    def lorenz(self, points: int | None = None) -> pd.DataFrame:
         """Points of the Lorenz curves of resources against need, areas from the least per need to the most.
+
+        points: at most so many for a curve, evenly spaced by share of need; without it a point for each area.
 
         A row for each resource, need and point from (0, 0) to (1, 1): `share_of_need`, `share_of_resource`.
         """
@@ -161,6 +163,9 @@ class InequalityMeasures:
             need, resource = (
                 np.append(0.0, np.cumsum(inequality.shares(amount[places]))) for amount in (pair.n, pair.x)
             )
+            if points is not None and len(need) > points:
+                even = np.linspace(0, 1, points)
+                need, resource = even, np.interp(even, need, resource)
             rows.append(pair.named(pd.DataFrame({"share_of_need": need, "share_of_resource": resource})))
         return pd.concat(rows, ignore_index=True)
 
@@ -277,7 +282,7 @@ class InequalityMeasures:
             areas = np.bincount(code[pair.n > 0], minlength=len(names))
             per_need = np.divide(resource, need, out=np.full(len(names), np.nan), where=need > 0)
             frame = pd.DataFrame({"grouping": labels.name, "group": names, "areas": areas})
-            frame["population"] = people
+            frame = frame.assign(population=people, amount=resource)
             for name, amount in (("population", people), ("need", need), ("resource", resource)):
                 frame[f"share_of_{name}"] = inequality.shares(amount)
             frame["resource_per_need"] = per_need * self.columns.per
@@ -308,6 +313,7 @@ def inequality_measures(
     per: float = 1.0,
     aversion: float = 3.0,
     intervals: Literal["robust", "off"] = "robust",
+    cluster: str | None = None,
 ) -> InequalityMeasures:
     """How unequally a resource is spread over areas, by deprivation and against need.
 
@@ -320,13 +326,15 @@ def inequality_measures(
     intervals: "robust" for slope, relative and concentration index: those of a straight line through the
         areas as they are, with errors of unequal variance (HC3) and t; or "off". `bootstrap` has them for
         all measures.
+    cluster: a column of groups whose areas stand or fall together, such as a team whose posts were spread
+        over them; errors are then of so many groups (CR3), not of areas.
 
     An area without need and without resource counts for its people only. Measures weigh areas by need where
     they are per need, and by people where they are per person (the column `weights`).
 
     Raises MissingColumnError; UnknownCodeError for an unknown word; InvalidValueError for an area given
-    twice, values that are missing, negative or no numbers, a resource where there is no need, need where
-    there is nobody, totals of 0, or areas that are all equally deprived.
+    twice or without a cluster, values that are missing, negative or no numbers, a resource where there is no
+    need, need where there is nobody, totals of 0, or areas that are all equally deprived.
 
     >>> areas = pd.DataFrame(
     ...     {"fte": [4.0, 3.0, 3.0], "need": [5.0, 3.0, 2.0], "people": [30, 30, 30], "imd": [40, 20, 10]},
@@ -344,10 +352,12 @@ def inequality_measures(
         raise UnknownCodeError(f'intervals are "robust" or "off", not {intervals!r}.')
     if not (per > 0 and aversion > 1):
         raise InvalidValueError(f"per is above 0 and aversion above 1, not {per} and {aversion}.")
-    columns = Columns(population, deprivation, most_deprived, per, aversion)
+    columns = Columns(population, deprivation, most_deprived, per, aversion, cluster)
     found = InequalityMeasures(
         pd.DataFrame(), _checked(areas, resources, needs, columns), resources, needs, columns
     )
+    if cluster is not None:
+        found._labels(cluster)
     rows = [row for pair in found._pairs() for row in pair.table(columns, robust=intervals == "robust")]
     return replace(found, table=pd.DataFrame(rows))
 

@@ -1,10 +1,12 @@
-# Reference measures of made-up areas by stats, sandwich and laeken: `Rscript inequality.R` writes
+# Reference measures of made-up areas by stats, sandwich, clubSandwich and laeken: `Rscript inequality.R` writes
 # inequality_areas.csv and inequality.json again. Nobody lives in these areas.
 #
 # Ranks are counted one by one from their definition; the slope is lm with weights, its errors HC3 of sandwich,
-# that of slope over mean by numDeriv's gradient; covariances are cov.wt's; Gini is laeken's.
+# that of slope over mean by numDeriv's gradient; those of fours of areas are CR3 of clubSandwich; covariances are
+# cov.wt's; Gini is laeken's.
 suppressMessages({
   library(sandwich)
+  library(clubSandwich)
   library(laeken)
   library(numDeriv)
   library(jsonlite)
@@ -40,11 +42,18 @@ relative <- function(b) b[2] / (b[1] + b[2] / 2)
 gradient <- grad(relative, coef(fit))
 relative_error <- sqrt(c(gradient %*% errors %*% gradient))
 freedom <- df.residual(fit)
-within <- function(value, error) {
-  half <- qt(c(0.975, 0.999), freedom) * error
+within <- function(value, error, of = freedom) {
+  half <- qt(c(0.975, 0.999), of) * error
   list(value = value, low_95 = value - half[1], high_95 = value + half[1],
        low_99_8 = value - half[2], high_99_8 = value + half[2])
 }
+
+four <- (seq_len(n) - 1) %/% 4 # 15 of them
+together <- as.matrix(vcovCR(fit, cluster = four, type = "CR3"))
+of_fours <- within(unname(coef(fit)[2]), sqrt(together[2, 2]), 15 - 2)
+relative_error_of_fours <- sqrt(c(gradient %*% together %*% gradient))
+relative_of_fours <- within(relative(unname(coef(fit))), relative_error_of_fours, 15 - 2)
+
 of_need <- concentration(needed, first, areas$people)
 per_person <- concentration(each, first, areas$people)
 share <- areas$fte / sum(areas$fte)
@@ -52,10 +61,12 @@ fair <- areas$need / sum(areas$need)
 
 spread <- cov.wt(cbind(r), areas$need, method = "ML")$cov[1, 1]
 answers <- list(
-  software = paste(R.version.string, "sandwich", packageVersion("sandwich"), "laeken", packageVersion("laeken")),
+  software = paste(R.version.string, "sandwich", packageVersion("sandwich"), "clubSandwich",
+    packageVersion("clubSandwich"), "laeken", packageVersion("laeken")),
   slope_index = within(unname(coef(fit)[2]), sqrt(errors[2, 2])),
   relative_index = within(relative(unname(coef(fit))), relative_error),
   concentration_index = within(concentration(level, first, areas$need), 2 * spread * relative_error),
+  fours = list(slope_index = of_fours, relative_index = relative_of_fours),
   extended_concentration_index = concentration(level, first, areas$need, 3),
   concentration_index_per_person = per_person,
   concentration_index_of_need = of_need,

@@ -21,7 +21,8 @@ Positive favours the last in rank. With shares s of the resource and q of the ne
 
 Sources: O'Donnell et al. 2008, Analyzing health equity using household survey data, chapters 8, 9 and 15 (the
 covariance form, which is 0 for equal y with grouped ranks too; delta method for its variance); Wagstaff 2002;
-Kakwani 1977; Theil 1967; Mackenbach and Kunst 1997 on the slope index; MacKinnon and White 1985 (HC3).
+Kakwani 1977; Theil 1967; Mackenbach and Kunst 1997 on the slope index; MacKinnon and White 1985 (HC3); Bell
+and McCaffrey 2002 (CR3).
 
 Areas are on the last axis of every array; those before it, if any, are draws.
 """
@@ -195,14 +196,14 @@ class Line:
     """A weighted line through y by rank.
 
     mean, slope: at the middle rank, which is the weighted mean of y, and from rank 0 to 1. covariance: (2, 2)
-    of the two (HC3). spread: the weighted variance of the ranks. areas: that have weight.
+    of the two. spread: the weighted variance of the ranks. clusters: that have weight.
     """
 
     mean: float
     slope: float
     covariance: Floats
     spread: float
-    areas: int
+    clusters: int
 
     @property
     def relative(self) -> float:
@@ -222,20 +223,37 @@ class Line:
         return float(np.sqrt(np.maximum(gradient @ self.covariance @ gradient, 0.0)))
 
 
-def line(value: Floats, rank: Floats, weight: Floats) -> Line:
-    """The line of `value` by `rank` (areas,) with `weight`, its errors robust to unequal variance (HC3).
+def line(value: Floats, rank: Floats, weight: Floats, cluster: Ints) -> Line:
+    """The line of `value` by `rank` (areas,) with `weight`, its errors robust to unequal variance.
 
-    An area that decides the line alone leaves no error to judge by: the covariance is then NaN.
+    cluster: (areas,) numbers from 0 of areas that stand or fall together; each its own number where none do.
+
+    The covariance is that of leaving out one cluster at a time (CR3), which is HC3 where each is an area:
+    with z = (1, r - 1/2), M = sum w z z' and M_g, s_g = sum w z e over the areas of a cluster g,
+
+        sum over g of d_g d_g',   d_g = (M - M_g)^-1 s_g = b - b without g
+
+    A cluster that decides the line alone leaves no error to judge by: the covariance is then NaN.
     """
     counts = weight > 0
     value, rank, weight = value[counts], rank[counts], weight[counts]
+    group = np.unique(cluster[counts], return_inverse=True)[1]
     middle = mean(rank, weight)
-    design = np.stack([np.ones_like(rank), rank - middle])
     spread = covariance(rank, rank, weight)
-    inverse = 1 / (weight.sum() * np.array([1.0, float(spread)]))
-    level, slope = inverse * (design * weight @ value)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        leverage = weight * (inverse[:, None] * design**2).sum(axis=0)
-        left = np.where(leverage < 1 - _SAME, 1 - leverage, np.nan)
-        scores = inverse[:, None] * design * (weight * (value - level - slope * design[1]) / left)
-    return Line(float(level), float(slope), scores @ scores.T, float(spread), int(counts.sum()))
+    # In units in which M is 1: what a cluster holds of it is its leverage.
+    unit = np.sqrt(weight.sum() * np.array([1.0, float(spread)]))
+    design = np.stack([np.ones_like(rank), rank - middle]) / unit[:, None]
+    scaled = design @ (weight * value)
+    level, slope = scaled / unit
+    score = design * (weight * (value - scaled @ design))
+
+    def by_cluster(amount: Floats) -> Floats:
+        return np.bincount(group, amount)
+
+    first, second = map(by_cluster, score)
+    top, both, bottom = (by_cluster(weight * design[i] * design[j]) for i, j in ((0, 0), (0, 1), (1, 1)))
+    left = (1 - top) * (1 - bottom) - both**2
+    left = np.where(left > _SAME, left, np.nan)
+    away = np.stack([(1 - bottom) * first + both * second, both * first + (1 - top) * second])
+    away /= left * unit[:, None]
+    return Line(float(level), float(slope), away @ away.T, float(spread), len(first))
