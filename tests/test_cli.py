@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -284,7 +285,7 @@ def test_a_template_left_empty_is_refused_by_the_names_of_its_teams(tmp_path):
     [
         (["sheet.txt"], "ends in .xlsx or .csv"),
         (["mine/current.csv"], "is there already and may be filled in"),
-        (["nowhere/sheet.csv"], "cannot be written"),
+        (["nowhere/sheet.csv"], "Cannot write"),
         (["sheet.csv", "--map", "mine/absent.csv"], "No file"),
         (["sheet.csv", "--map", f"mine/{REGISTRATIONS}"], "looks like patients by practice and LSOA"),
         (
@@ -348,6 +349,16 @@ def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path):
     assert done.stderr == b""
 
 
+def test_a_demo_deletes_no_notes_beside_its_data(demo, tmp_path):
+    folder, _ = demo
+    shutil.copytree(folder, tmp_path / "demo")
+    (tmp_path / "demo" / "data" / "notes.txt").write_text("mine")
+    ended = command("demo", "--out", tmp_path / "demo", "--seed", "2")
+    assert (ended.code, ended.out) == (2, "")
+    assert "1 files that are not the demo's: notes.txt" in ended.err
+    assert (tmp_path / "demo" / "data" / "notes.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize("there", ["plan.toml", "data/notes.txt"])
 def test_a_demo_takes_the_place_of_nobodys_files(tmp_path, there):
     mine = tmp_path / "mine" / there
@@ -364,7 +375,7 @@ def test_a_demo_that_cannot_be_written_is_a_message(tmp_path):
     (tmp_path / "file").write_text("")
     ended = command("demo", "--out", tmp_path / "file")
     assert (ended.code, ended.out) == (2, "")
-    assert "Cannot write into" in ended.err
+    assert "Cannot write" in ended.err
     ended = command("demo", "--out", tmp_path / "demo", "--seed", "-1")
     assert (ended.code, ended.out) == (2, "")
     assert "The seed is -1" in ended.err

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from needsalloc import __version__, read_membership, synthetic, write_template
-from needsalloc.errors import NeedsallocError, OutputError, PlanError
+from needsalloc.errors import NeedsallocError, OutputError, PlanError, first_few
+from needsalloc.whole import whole_file, whole_folder
 
 if TYPE_CHECKING:
     from needsalloc.inputs import Progress
@@ -118,13 +119,13 @@ def _demo(options: argparse.Namespace) -> int:
     england = synthetic.england(seed=options.seed)
     text = DEMO_PLAN.format(total=round(float(england.current["current"].sum()), 0))
     _refuse_own_files(data, plan)
-    try:
-        england.write(data, boundaries=True)
-        plan.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write into {options.out}: {error.strerror}. Choose another folder with --out."
-        ) from error
+    # The plan comes first: by it the next demo knows that what a killed one has left is a demo's.
+    with whole_file(plan) as draft:
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+    with whole_folder(data) as draft:
+        england.write(draft, boundaries=True)
+        _refuse_strangers(data, draft)
     return _run_and_write(read_plan(plan), data, options.out / "report")
 
 
@@ -135,6 +136,19 @@ def _refuse_own_files(data: Path, plan: Path) -> None:
     if (plan.exists() or data.exists()) and not is_demo:
         raise OutputError(
             f"{plan.parent} holds a plan or data that are not the demo's. Choose another folder with --out."
+        )
+
+
+def _refuse_strangers(data: Path, draft: Path) -> None:
+    """Refuse to replace data that hold more than the demo's files."""
+    files = {path.name for path in draft.iterdir()}
+    strangers = (
+        sorted(path.name for path in data.iterdir() if path.name not in files) if data.exists() else []
+    )
+    if strangers:
+        raise OutputError(
+            f"{data} holds {len(strangers):,} files that are not the demo's: {first_few(strangers)}. "
+            "Move them away, or choose another folder with --out."
         )
 
 

@@ -15,6 +15,7 @@ from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnEr
 from needsalloc.sources._opening import as_text
 from needsalloc.sources._reading import SourceFile, TextTable, plain
 from needsalloc.sources.membership import NO_PCN
+from needsalloc.whole import whole_file
 
 BASES = ("establishment", "in post", "paid")
 NOTES = (
@@ -201,15 +202,11 @@ def write_template(path: str | Path, teams: pd.DataFrame | Iterable[str], *, ove
     if path.exists() and not overwrite:
         raise OutputError(f"{path} is there already and may be filled in. Choose another name.")
     sheet = _blank_sheet(teams)
-    try:
-        if path.suffix.lower() == ".xlsx":
-            _write_workbook(path, sheet)
-        elif path.suffix.lower() == ".csv":
-            _write_text(path, sheet)
-        else:
-            raise OutputError(f"{path.name}: give the sheet a name that ends in .xlsx or .csv.")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}.") from error
+    write = {".xlsx": _write_workbook, ".csv": _write_text}.get(path.suffix.lower())
+    if write is None:
+        raise OutputError(f"{path.name}: give the sheet a name that ends in .xlsx or .csv.")
+    with whole_file(path) as draft:
+        write(draft, sheet)
     return path
 
 
