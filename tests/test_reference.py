@@ -329,11 +329,26 @@ def check_core_coefficients() -> None:
     assert services == pytest.approx(spending["hospital_and_community"] / spending.sum(), abs=4 * 5e-5)
 
 
+def check_england_totals() -> None:
+    table = reference.read("england-totals").frame
+    of = table.pivot_table("number", ["people", "on"], "scope").loc["resident"]
+    nations = of["England"] + of["Wales"]
+    united = nations + of["Scotland"] + of["Northern Ireland"]
+    assert united.dropna().to_list() == of["United Kingdom"].dropna().to_list()
+    assert nations["2021-03-21"] == of.loc["2021-03-21", "England and Wales"]
+    registered = table[table["people"] == "registered"].set_index("on")["number"]
+    # The page of August 2017 prints the month's growth beside both totals.
+    assert registered["2017-08-01"] - registered["2017-07-01"] == 46_155
+    # NHS England shares out 63,916,251 patients of the year to October 2025 in its tool for 2026/27.
+    assert registered["2025-10-01"] == pytest.approx(63_916_251, rel=0.005)
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "age-gradients": check_age_gradients,
     "care-need-index-examples": check_care_need_examples,
     "care-need-index-weights": check_care_need_weights,
     "deprivation-gradients-2026": check_deprivation_gradients,
+    "england-totals": check_england_totals,
     "filipe-2024-alignment": check_alignment,
     "filipe-2024-count-as-printed": check_count_as_printed,
     "filipe-2024-count-realigned": check_count_realigned,
