@@ -13,7 +13,11 @@ from needsalloc.plan import Plan, check_plan, read_plan
 from plan_folders import PLAN
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SECTIONS = {name: list(field.annotation.model_fields) for name, field in Plan.model_fields.items()}
+SECTIONS = {
+    name: list(field.annotation.model_fields)
+    for name, field in Plan.model_fields.items()
+    if hasattr(field.annotation, "model_fields")
+}
 KEYS = [(section, key) for section, keys in SECTIONS.items() for key in keys]
 
 

@@ -18,6 +18,7 @@ from needsalloc.whole import whole_file, whole_folder
 if TYPE_CHECKING:
     from needsalloc.inputs import Progress
     from needsalloc.plan import Plan
+    from needsalloc.report.provenance import Provenance
     from needsalloc.run import Result
 
 DEMO_PLAN = """\
@@ -84,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1, help="another seed makes up another ICB (default: 1)")
     demo.set_defaults(verb=_demo)
 
-    run = verbs.add_parser("run", help="run a plan file and write its folder")
+    run = verbs.add_parser(
+        "run", help="run a plan file and write its folder, or repeat a report from its provenance.json"
+    )
     _add_plan(run)
     run.add_argument("--out", type=Path, help="folder to write (default: where the plan says)")
     run.set_defaults(verb=_run)
@@ -106,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", type=Path, help="plan file (.toml)")
+    parser.add_argument("plan", type=Path, help="plan file (.toml), or the provenance.json of a report")
     parser.add_argument(
         "--data", type=Path, help="folder of the input files (default: the plan's own folder)"
     )
@@ -154,9 +157,32 @@ def _refuse_strangers(data: Path, draft: Path) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from needsalloc.plan import read_plan
+    from needsalloc.report.provenance import PROVENANCE, read_provenance
 
     plan = read_plan(options.plan)
-    return _run_and_write(plan, options.data or options.plan.parent, options.out or Path(plan.report.out))
+    is_report = options.plan.suffix.lower() == ".json"
+    earlier = read_provenance(options.plan) if is_report else None  # its folder may be written anew
+    out = options.out or Path(plan.report.out)
+    code = _run_and_write(plan, options.data or options.plan.parent, out)
+    if earlier is not None:
+        print(_compared(earlier, read_provenance(out / PROVENANCE)))
+    return code
+
+
+def _compared(earlier: Provenance, now: Provenance) -> str:
+    """Whether a repeated run gave the same files, and if not, which differ and with what software."""
+    differing = earlier.differing(now.files)
+    if not differing:
+        return f"Same      all {len(now.files):,} files are those of the earlier run, byte for byte"
+    other = [
+        f"{name} {earlier.software.get(name, 'none')} then, {now.software.get(name, 'none')} now"
+        for name in {**earlier.software, **now.software}
+        if earlier.software.get(name) != now.software.get(name)
+    ]
+    return (
+        f"Differs   {len(differing):,} of {len(now.files):,} files: {first_few(differing)} "
+        f"({'; '.join(other) or 'with the same software'})"
+    )
 
 
 def _run_and_write(plan: Plan, data: Path, out: Path) -> int:

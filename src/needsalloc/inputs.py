@@ -11,7 +11,7 @@ import pandas as pd
 
 from needsalloc import gradients, predictors, published, reference, sources
 from needsalloc.ages import ADULT, AGES
-from needsalloc.errors import FormulaError, InputFileError, PlanError
+from needsalloc.errors import FormulaError, InputFileError, PlanError, first_few
 from needsalloc.formulas.tables import open_toml
 from needsalloc.formulas.weights import Weights
 from needsalloc.growth import Growth
@@ -76,12 +76,14 @@ class Inputs:
     """The files of a plan as the readers return them, by role, and the need formula that it names.
 
     own_formula: `file`, `sha256` and `rows` of a formula that is the planner's own, None for a published one.
+    checksums: path in the plan -> sha256, of every file that it names.
     """
 
     plan: Plan
     frames: Mapping[str, pd.DataFrame]
     formula: NeedFormula
     own_formula: Mapping[str, Any] | None
+    checksums: Mapping[str, str]
 
     @property
     def growth(self) -> Growth | None:
@@ -90,6 +92,18 @@ class Inputs:
         if about is None:
             return None
         return Growth(self.frames["growth"]["factor"], to=about.to, source=about.source)
+
+    @property
+    def pinned_plan(self) -> Plan:
+        """The plan with the checksums of its files: it runs again on those files alone.
+
+        Of an output folder anywhere on this machine it keeps the name.
+        """
+        out = Path(self.plan.report.out)
+        report = self.plan.report.model_copy(
+            update={"out": out.name if out.is_absolute() else out.as_posix()}
+        )
+        return self.plan.model_copy(update={"checksums": dict(self.checksums), "report": report})
 
     def dated(self, role: str) -> str:
         """The day or edition of a file, as it says itself, else as the plan says."""
@@ -101,14 +115,16 @@ class Inputs:
 def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = None) -> Inputs:
     """Read every file of the plan from `folder`.
 
-    Raises InputFileError if there is no such folder, PlanError for a path that leads out of it or a column
-    that no reader knows, FormulaError for a formula that is none, and whatever the readers refuse.
+    Raises InputFileError if there is no such folder or a file is not the one that [checksums] name, PlanError
+    for a path that leads out of it or a column that no reader knows, FormulaError for a formula that is none,
+    and whatever the readers refuse.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputFileError(
             f"The data folder {folder} does not exist. Name the folder of the files with --data."
         )
+    checksums = _checksums(plan, folder)
     formula, own = _formula(plan, folder)
     frames = {}
     for role, file in plan.inputs.files().items():
@@ -125,7 +141,39 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
                 f"[inputs.{role}] names {word}, which the reader of that file does not know. "
                 "docs/plan.md lists the words it knows."
             ) from error
-    return Inputs(plan, frames, formula, own)
+    return Inputs(plan, frames, formula, own, checksums)
+
+
+def _checksums(plan: Plan, folder: Path) -> dict[str, str]:
+    """Path in the plan -> sha256, of every file that it names.
+
+    Raises InputFileError if one is not the file that the plan's own [checksums] name, PlanError if they name
+    a file that the plan does not.
+    """
+    named = {
+        path: f"[inputs] {role}" for role, file in plan.inputs.files().items() for path in _paths(role, file)
+    }
+    if plan.need.formula not in published.NAMES:
+        named[plan.need.formula] = "[need] formula"
+    unknown = plan.checksums.keys() - named.keys()
+    if unknown:
+        raise PlanError(
+            f"[checksums] name {len(unknown)} files that the plan does not: {first_few(sorted(unknown))}. "
+            "Take them out."
+        )
+    found = {
+        path: checksum(read_bytes(*_inside(folder, place, [path])))
+        for path, place in named.items()
+        if path in plan.checksums or (folder / path).is_file()
+    }
+    other = [path for path, wanted in plan.checksums.items() if found[path] != wanted]
+    if other:
+        raise InputFileError(
+            f"{len(other)} of {len(named)} files are not those that this plan was run on (their sha256 is "
+            f"another): {first_few(other)}. Put the files of that run in their place, or take [checksums] "
+            "out of the plan to run it on these."
+        )
+    return found
 
 
 def with_held(formula: NeedFormula, plan: Plan) -> NeedFormula:
@@ -188,6 +236,11 @@ def _inside(folder: Path, place: str, names: Iterable[str]) -> list[Path]:
     for name in names:
         if "\0" in name:
             raise PlanError(f"{place} = {name!r} is no path of a file. Write its name.")
+        if Path(name).is_absolute():
+            raise PlanError(
+                f"{place} = {name!r} is a path of this machine alone. Write it from the data folder on, and "
+                "name that folder with --data."
+            )
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise PlanError(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from needsalloc.errors import InputFileError, PlanError, first_few
+from needsalloc.report.provenance import read_provenance
 
 
 class _Section(BaseModel):
@@ -141,6 +142,7 @@ class Plan(_Section):
     need: NeedSection = NeedSection()
     allocate: AllocateSection = AllocateSection()
     report: ReportSection
+    checksums: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _teams_of_areas_serve_residents(self) -> Plan:
@@ -159,11 +161,13 @@ class Plan(_Section):
 
 
 def read_plan(path: str | Path) -> Plan:
-    """Read and check a plan file.
+    """Read and check a plan file (.toml), or the plan in the provenance.json of a report.
 
     Raises InputFileError if it cannot be read, PlanError naming every wrong key or value.
     """
     path = Path(path)
+    if path.suffix.lower() == ".json":
+        return check_plan(tomllib.loads(read_provenance(path).plan), path.name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

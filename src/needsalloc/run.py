@@ -342,7 +342,7 @@ def _bundle(
         attribution=("Made up: no data of anyone are used.",) if made_up else _ATTRIBUTION,
         boundaries=inputs.frames.get("boundaries"),
         teams_of_areas=drawn,
-        effective_plan=plan.to_toml(),
+        effective_plan=inputs.pinned_plan.to_toml(),
         version=needsalloc.__version__,
     )
 

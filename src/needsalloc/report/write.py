@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,16 +12,15 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from needsalloc.errors import OutputError, first_few
+from needsalloc.errors import InputFileError, OutputError, first_few
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.log import log
+from needsalloc.report.provenance import PROVENANCE, provenance, read_provenance
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 from needsalloc.whole import whole_folder
 
 Progress = Callable[[str], None]
-
-PROVENANCE = "provenance.json"
 
 
 def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = None) -> dict[str, Path]:
@@ -65,7 +62,7 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
         _write_text(draft / "index.html", page(bundle))
         _write_text(draft / "log.md", log(bundle))
         _write_text(draft / "plan.toml", bundle.effective_plan)
-        _write_text(draft / PROVENANCE, _provenance(bundle, draft))
+        _write_text(draft / PROVENANCE, provenance(bundle, checksums(draft)))
         names = _files_in(draft)
     return {name: folder / name for name in names}
 
@@ -90,23 +87,13 @@ def _write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
     pa.csv.write_csv(table, folder / f"{name}.csv", pa.csv.WriteOptions(quoting_style="needed"))
 
 
-def _provenance(bundle: Bundle, draft: Path) -> str:
-    facts = {
-        "software": {"name": "needsalloc", "version": bundle.version},
-        "title": bundle.title,
-        "status": bundle.status,
-        "service": bundle.service,
-        "total": bundle.total,
-        "unit": bundle.unit,
-        "step": bundle.step,
-        "base": bundle.base_name,
-        "people": bundle.people,
-        "parameters": dict(bundle.parameters),
-        "sources": [asdict(source) for source in bundle.sources],
-        "attribution": list(bundle.attribution),
-        "files": {name: sha256((draft / name).read_bytes()).hexdigest() for name in _files_in(draft)},
+def checksums(folder: Path) -> dict[str, str]:
+    """Name within the folder -> sha256, of every file but its provenance."""
+    return {
+        name: sha256((folder / name).read_bytes()).hexdigest()
+        for name in _files_in(folder)
+        if name != PROVENANCE
     }
-    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def _files_in(folder: Path) -> list[str]:
@@ -128,9 +115,8 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _files_of_report(provenance: Path) -> set[str]:
+def _files_of_report(path: Path) -> set[str]:
     try:
-        facts = json.loads(provenance.read_text(encoding="utf-8"))
-        return {PROVENANCE, *facts["files"]} if facts["software"]["name"] == "needsalloc" else set()
-    except (OSError, ValueError, KeyError, TypeError):
+        return {PROVENANCE, *read_provenance(path).files}
+    except InputFileError:
         return set()
