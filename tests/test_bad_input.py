@@ -169,10 +169,11 @@ def test_each_fault_has_its_message(tmp_path, reader, text, error, message):
         ("junk.csv", bytes(range(256)) * 20, "not a text table"),
         ("junk.csv", b"\x81\x8d\x8f" * 50, "not a text table"),
         ("nul.csv", (REGISTRATIONS + GOOD_ROW).encode().replace(b"A1", b"A\0"), "holds NUL bytes"),
-        ("utf16.csv", (REGISTRATIONS + GOOD_ROW).encode("utf-16"), "Save it as CSV UTF-8"),
+        ("utf16.csv", (REGISTRATIONS + GOOD_ROW).encode("utf-16-le"), "Save it as CSV UTF-8"),
+        ("utf16.csv", (REGISTRATIONS + GOOD_ROW).encode("utf-16") + b"\xd8", "goes on otherwise"),
         ("plain.csv.gz", (REGISTRATIONS + GOOD_ROW).encode(), "is not a gzip file"),
         ("cut.csv.gz", gzip.compress(GOOD_ROW.encode() * 999)[:-12], "damaged gzip file"),
-        ("book.csv", b"PK\x03\x04" + b"x" * 99, "zip archive or a workbook"),
+        ("book.csv", b"PK\x03\x04" + b"x" * 99, "damaged archive"),
         ("table.csv", b"PAR1" + b"x" * 99, "Parquet file"),
     ],
 )

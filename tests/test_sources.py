@@ -68,9 +68,20 @@ MANY = registrations(*(f"A{i % 7},SURGERY {i % 7},E01{i:06},ALL,{i % 50}" for i 
         MANY.replace("A3", '"A3"').encode(),
         MANY.replace("SURGERY", "CHIRURGIE À").encode(),
         MANY.replace("SURGERY", "CHIRURGIE À").encode("cp1252"),
+        MANY.replace("SURGERY", "CHIRURGIE À").encode("utf-16"),
         gzip.compress(MANY[:99_999].encode()) + gzip.compress(MANY[99_999:].encode()) + bytes(9),
     ],
-    ids=["plain", "unended", "blank lines", "old line ends", "quotes", "UTF-8", "Windows", "two parts"],
+    ids=[
+        "plain",
+        "unended",
+        "blank lines",
+        "old line ends",
+        "quotes",
+        "UTF-8",
+        "Windows",
+        "UTF-16",
+        "two parts",
+    ],
 )
 def test_however_a_file_is_written_it_reads_the_same(write, written):
     frame = sources.read_registrations(write(written))

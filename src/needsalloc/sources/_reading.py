@@ -4,14 +4,16 @@ Each column is read as text, dictionary-encoded: a value is parsed once however 
 a value that does not parse is quoted in the message as it stands in the file.
 """
 
+import codecs
 import csv
+import io
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ import pyarrow.csv
 
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import check_vintage, vintage_of
+from needsalloc.sources._containers import Archive, is_archive
+from needsalloc.sources._kinds import kind_of, plain
 from needsalloc.sources._opening import (
     NotPlainError,
     PlainText,
@@ -31,39 +35,33 @@ from needsalloc.sources._opening import (
     read_bytes,
     refuse_other_formats,
 )
+from needsalloc.sources._quality import Finding, collected, first_rows, first_values
 
 Fields = Mapping[str, Sequence[str]]
 """Names of our own for columns -> the names that published files give them, each as `plain` spells it."""
 
-_DATE_FORMATS = ("%d%b%Y", "%d-%b-%y", "%Y-%m-%d", "%d/%m/%Y", "%d-%b-%Y", "%d%b%y", "%d %b %Y", "%d %B %Y")
+_DATE_FORMATS = (
+    "%d%b%Y", "%d-%b-%y", "%Y-%m-%d", "%Y%m%d", "%d/%m/%Y", "%d-%b-%Y", "%d%b%y", "%d %b %Y", "%d %B %Y",
+)  # fmt: skip
+_MIDNIGHT = re.compile(r"[ T]00:00(:00(\.0+)?)?$")
 _LARGEST_COUNT = 1e9
 _HEADER_SIZE = 1 << 16
 _LINE = re.compile(rb"[^\r\n]*\S[^\r\n]*")
-_WHOLE_LINE = re.compile(_LINE.pattern + rb"(?=[\r\n])")
-
-# Enough of each published header to tell a user which file was given in place of another.
-_SIGNATURES = (
-    ({"LSOA_CODE", "NUMBER_OF_PATIENTS"}, "patients by practice and LSOA", "read_registrations"),
-    ({"PRACTICE_CODE", "CS_WP"}, "practice weighted populations", "read_weighted_populations"),
-    ({"PRACTICE_CODE", "PCN_CODE", "PRACTICE_POSTCODE"}, "the map of practices to PCNs", "read_membership"),
-    ({"PRACTICE_CODE", "GROUP_CODE", "REGISTER"}, "QOF registers", "read_conditions"),
-    ({"ORG_CODE", "SEX", "AGE"}, "practice lists by single year of age", "read_lists"),
-    ({"PRACTICE_CODE", "SEX", "95"}, "practice lists by single year of age", "read_lists"),
-    ({"LSOA11_CODE", "LSOA21_CODE"}, "the lookup from LSOA 2011 to LSOA 2021", "read_area_lookup"),
-    ({"IMD_SCORE"}, "the Index of Multiple Deprivation", "read_deprivation"),
+_NEXT_LINE = re.compile(rb"[\r\n]+[^\r\n]*")
+# No letter of a name: control and invisible characters, and those that turn the direction of writing.
+_INVISIBLE = (
+    "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]"
 )
-
-
-def plain(name: str) -> str:
-    """A column name without case, spaces or punctuation: "LSOA code (2011)" -> "LSOA_CODE_2011"."""
-    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+# What a spreadsheet makes of a code that it takes for a number, and its errors.
+_MANGLED = r"\d+(\.\d+)?E\+\d+|#+|#(N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!)"
 
 
 class SourceFile:
-    """A comma-separated file, plain or gzipped, opened as far as its header.
+    """A comma-separated file, plain, gzipped or in a zip archive as published, opened as far as its header.
 
     `what` says in a message which kind of file was expected; `convert` turns another kind of file into UTF-8
-    text separated by commas. UTF-8, with or without a byte-order mark, or Windows-1252.
+    text separated by commas. UTF-8, with or without a byte-order mark, UTF-16 or Windows-1252. Of an archive
+    the one table is read that is of the expected kind (`every` opens several).
 
     Raises InputFileError if the file is not there, is not readable, or is no text table.
     """
@@ -71,10 +69,49 @@ class SourceFile:
     def __init__(
         self, path: str | Path, what: str, *, convert: Callable[[bytes, Path], bytes] | None = None
     ) -> None:
-        self.path, self.what = Path(path), what
-        self._stored = read_bytes(self.path)
-        self.sha256 = checksum(self._stored)
-        self._convert = convert
+        path = Path(path)
+        stored = read_bytes(path)
+        if is_archive(stored) and not convert:
+            members = _tables_of(path, stored, what)
+            if len(members) > 1:
+                raise InputFileError(
+                    f"{path.name} holds {len(members)} tables of {what}: {first_few(members)}. Unpack it and "
+                    "give one of them."
+                )
+            ((member, text),) = members.items()
+        else:
+            member, text = None, stored
+        self._open(path, what, text, checksum(stored), member, convert)
+
+    @classmethod
+    def every(cls, path: str | Path, what: str) -> "list[SourceFile]":
+        """The file, or each table of an archive that is of the expected kind."""
+        path = Path(path)
+        stored = read_bytes(path)
+        if not is_archive(stored):
+            return [cls(path, what)]
+        found = []
+        for member, text in _tables_of(path, stored, what).items():
+            file = cls.__new__(cls)
+            file._open(path, what, text, checksum(stored), member, None)
+            found.append(file)
+        return found
+
+    def _open(
+        self,
+        path: Path,
+        what: str,
+        text: bytes,
+        sha256: str,
+        member: str | None,
+        convert: Callable[[bytes, Path], bytes] | None,
+    ) -> None:
+        self.what, self.sha256, self._stored, self._convert = what, sha256, text, convert
+        self.path = path if member is None else Path(f"{path.name}: {PurePosixPath(member).name}")
+        self.source: dict[str, Any] = {"file": path.name, "sha256": sha256}
+        if member is not None:
+            self.source["member"] = member
+        self.findings: list[Finding] = []
         self.header, self._body = self._read_header()
 
     @cached_property
@@ -87,18 +124,27 @@ class SourceFile:
         if self._convert:
             raise NotPlainError
         refuse_other_formats(self._stored, self.path)
-        return PlainText(self._stored)
+        return PlainText(self._stored, self.path.name)
 
     def _read_header(self) -> tuple[list[str], int]:
         try:
-            line = _WHOLE_LINE.search(self._plain().read(_HEADER_SIZE))
+            start = bytes(self._plain().read(_HEADER_SIZE))
+            line = _header(start)
+            # The block may end within the header, or just behind it and before the rest of a line.
+            line = line if line and line.stop < len(start) else None
         except (NotPlainError, OSError):
             line = None
-        line = line or _LINE.search(self._text)
+        text = start if line else self._text
+        line = line or _header(text)
         if line is None:
             raise InputFileError(f"{self.path.name} is empty; expected {self.what}.")
-        header = next(csv.reader([line.group().decode().removeprefix("\ufeff")]), [])
-        return [name.strip() for name in header], line.end()
+        if line.stop - line.start > _HEADER_SIZE:
+            raise InputFileError(
+                f"{self.path.name} opens with a line of {line.stop - line.start:,} bytes, or with a "
+                f"quote that never closes; expected the header of {self.what}."
+            )
+        names = _cells(text[line].decode().removeprefix("\ufeff"))
+        return [name.strip() for name in names], line.stop
 
     def find(
         self, fields: Fields, *, named: Mapping[str, str | None] | None = None, optional: Collection[str] = ()
@@ -126,14 +172,9 @@ class SourceFile:
 
     def _missing(self, missing: Fields) -> str:
         columns = " and ".join(f"{names[0]} ({field})" for field, names in missing.items())
-        look_alike = next(
-            (
-                f" It looks like {kind}: read it with {reader}."
-                for names, kind, reader in _SIGNATURES
-                if names <= set(map(plain, self.header)) and kind != self.what
-            ),
-            "",
-        )
+        kind = kind_of(self.header)
+        known = kind is not None and kind.what != self.what
+        look_alike = f" It looks like {kind.what}: read it with {kind.reader}." if kind and known else ""
         one_column = " Is the file separated by commas?" if len(self.header) == 1 else ""
         return (
             f"{self.path.name} lacks {len(missing)} of the columns of {self.what}: {columns}. "
@@ -161,14 +202,38 @@ class SourceFile:
         table = self._read_plain(list(position.values())) or self._read_any(list(position.values()))
         with ThreadPoolExecutor(2) as both:
             encoded = list(both.map(_encoded, (table[at] for at in position.values())))
+        values = {
+            ours: pd.Categorical.from_codes(*column) for ours, column in zip(position, encoded, strict=True)
+        }
+        numbers = self._filled(list(values.values()))
+        if numbers is not None:
+            values = {ours: column[numbers - 2].remove_unused_categories() for ours, column in values.items()}
+        rows = table.num_rows if numbers is None else len(numbers)
         return TextTable(
-            {
-                ours: pd.Categorical.from_codes(*column)
-                for ours, column in zip(position, encoded, strict=True)
-            },
-            dict(columns),
-            {"file": self.path.name, "sha256": self.sha256, "rows": table.num_rows},
+            values, dict(columns), self.source | {"rows": rows}, self.path.name, numbers, list(self.findings)
         )
+
+    def _filled(self, columns: list[pd.Categorical]) -> npt.NDArray[np.int64] | None:
+        """The numbers of the rows that say something, None if all do; spreadsheets leave blank ones."""
+        blank = np.full(len(columns[0]), True)
+        for column in columns:
+            empty = (_texts(column).str.strip() == "").to_numpy(np.bool_)
+            if not empty.any():
+                return None
+            blank &= empty[column.codes]
+        if not blank.any():
+            return None
+        if blank.all():
+            raise InputFileError(f"{self.path.name} has a header and no rows; expected {self.what}.")
+        self.findings.append(
+            Finding(
+                "warning",
+                "rows are blank in every column that is read, and were left out",
+                int(blank.sum()),
+                first_rows(blank),
+            )
+        )
+        return np.flatnonzero(~blank) + 2
 
     def _read_plain(self, positions: list[str]) -> pa.Table | None:
         """The columns of a plain file without fault, a row on each line; None for any other file."""
@@ -187,10 +252,10 @@ class SourceFile:
         """The columns of any file; InputFileError for whatever is wrong with it."""
         if not re.compile(rb"\S").search(self._text, self._body):
             raise InputFileError(f"{self.path.name} has a header and no rows; expected {self.what}.")
-        broken: list[str] = []
+        broken: list[bool] = []
 
-        def note(row: Any) -> str:
-            broken.append(str(row.text)[:60])
+        def note(_: Any) -> str:
+            broken.append(True)
             return "skip"
 
         rows = pa.BufferReader(memoryview(self._text)[self._body :])
@@ -198,12 +263,43 @@ class SourceFile:
             table = self._parse(rows, positions, newlines_in_values=True, invalid_row_handler=note)
         except pa.ArrowException as error:
             raise InputFileError(f"{self.path.name} cannot be read as a table: {error}.") from error
+        return self._mended(positions) if broken else table
+
+    def _mended(self, positions: list[str]) -> pa.Table:
+        """The columns of a file whose rows differ in length, where that leaves no doubt about a value.
+
+        Spreadsheets leave out the empty cells at the end of some rows, and put empty ones behind others. A
+        row that is too short for a column, or has something beyond the header, is an error: a comma within a
+        name moves every value behind it.
+        """
+        wanted = [int(at) for at in positions]
+        columns: list[list[str]] = [[] for _ in wanted]
+        odd: list[int] = []
+        broken: list[int] = []
+        first = ""
+        try:
+            rows = csv.reader(io.StringIO(self._text[self._body :].decode(), newline=""))
+            for number, row in enumerate((row for row in rows if row), 2):
+                if len(row) != len(self.header):
+                    if len(row) <= max(wanted) or any(map(str.strip, row[len(self.header) :])):
+                        first = first or ",".join(row)[:60]
+                        broken.append(number)
+                        continue
+                    odd.append(number)
+                for values, at in zip(columns, wanted, strict=True):
+                    values.append(row[at])
+        except csv.Error as error:
+            raise InputFileError(f"{self.path.name} cannot be read as a table: {error}.") from error
         if broken:
             raise InputFileError(
                 f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values; "
-                f"first: {first_few(broken, 2)}. Quote text that holds a comma, or fetch the file again."
+                f"first: {first} (row {broken[0]:,}). Quote text that holds a comma, or fetch the file again."
             )
-        return table
+        what = "rows are shorter or longer than the header; only empty cells are concerned"
+        self.findings.append(Finding("warning", what, len(odd), tuple(odd[:10])))
+        return pa.table(
+            {at: pa.array(values, pa.string()) for at, values in zip(positions, columns, strict=True)}
+        )
 
     def _parse(self, rows: Any, positions: list[str], **options: Any) -> pa.Table:
         """Columns as text; to encode them on the way takes longer, since each block gets codes of its own."""
@@ -225,27 +321,56 @@ class TextTable:
     """Columns of a file as categorical text, each parsed and checked when asked for.
 
     `columns`: our name -> values; `header`: our name -> the file's name, for messages; `source`: file,
-    sha256, rows.
+    sha256, rows; `file`: its name in messages; `numbers`: those of the rows where some were left out;
+    `findings`: what was odd so far.
     """
 
     columns: Mapping[str, pd.Categorical]
     header: Mapping[str, str]
     source: Mapping[str, Any]
+    file: str
+    numbers_of_rows: npt.NDArray[np.int64] | None = None
+    findings: list[Finding] = field(default_factory=list)
 
     def __contains__(self, field: str) -> bool:
         return field in self.columns
 
+    def attrs(self, **more: Any) -> dict[Hashable | None, Any]:
+        """What a reader's frame says of its file: `source`, `quality` (findings) and what the reader adds."""
+        return {**dict[Hashable, Any](more), "source": dict(self.source), "quality": tuple(self.findings)}
+
     def words(self, field: str) -> pd.Categorical:
-        """Text without surrounding blanks."""
-        return _recode(self.columns[field], _texts(self.columns[field]).str.strip())
+        """Text on one line, without surrounding blanks and invisible characters."""
+        texts = _texts(self.columns[field])
+        odd = texts.str.contains(_INVISIBLE, regex=True)
+        if odd.any():
+            what = (
+                f"values of {self.header[field]} hold control or invisible characters, which were taken out"
+            )
+            self.note(what, odd.to_numpy(np.bool_)[self.columns[field].codes], field)
+            texts = texts.str.replace(_INVISIBLE, "", regex=True)
+        return _recode(self.columns[field], texts.str.replace(r"[\r\n\t]+", " ", regex=True).str.strip())
 
     def codes(self, field: str) -> pd.Categorical:
         """Codes in upper case without surrounding blanks; InvalidValueError where there is none."""
         values = self.columns[field]
         codes = _recode(values, _texts(values).str.strip().str.upper())
-        if codes.categories[0] == "":  # sorted, so that it would be the first
-            blank = np.asarray(codes == "")
-            raise self._invalid(field, blank, "have no code", "Fill the gaps, or take the rows out.")
+        texts = _texts(codes)
+        for wrong, what, advice in (
+            (texts == "", "have no code", "Fill the gaps, or take the rows out."),
+            (
+                texts.str.fullmatch(_MANGLED),
+                "hold what a spreadsheet made of a code",
+                "Import the column as text, or fetch the file again.",
+            ),
+            (
+                texts.str.contains(_INVISIBLE + r"|[\r\n\t]", regex=True),
+                "hold control or invisible characters",
+                "Type those codes again.",
+            ),
+        ):
+            if wrong.any():
+                self.refuse(field, wrong.to_numpy(np.bool_)[codes.codes], what, advice)
         return codes
 
     def area_index(self, field: str, vintage: str | None) -> pd.Index:
@@ -254,9 +379,13 @@ class TextTable:
         name = check_vintage(vintage) if vintage else vintage_of(codes.categories)
         return pd.Index(codes.astype(str), name=name)
 
-    def numbers(self, field: str, *, blank: float | None = None) -> npt.NDArray[np.float64]:
-        """Numbers that are not negative; a blank counts as `blank`, or is an error where that is None."""
-        numbers: npt.NDArray[np.float64] = self._distinct(field, blank)[self.columns[field].codes]
+    def numbers(
+        self, field: str, *, blank: float | None = None, signed: bool = False
+    ) -> npt.NDArray[np.float64]:
+        """Numbers, not negative unless `signed`; a blank counts as `blank`, or is an error where that is
+        None."""
+        distinct = self._distinct(field, blank, signed)
+        numbers: npt.NDArray[np.float64] = distinct[self.columns[field].codes]
         return numbers
 
     def counts(self, field: str, *, blank: int | None = None) -> npt.NDArray[np.int64]:
@@ -264,22 +393,23 @@ class TextTable:
         distinct, codes = self._distinct(field, blank), self.columns[field].codes
         fraction = (distinct % 1 != 0) | (distinct > _LARGEST_COUNT)
         if fraction.any():
-            raise self._invalid(
+            self.refuse(
                 field, fraction[codes], "are no whole number of people", "Give counts, not rates or shares."
             )
+            distinct = np.where(fraction, 0.0, distinct)
         counts: npt.NDArray[np.int64] = distinct.astype(np.int64)[codes]
         return counts
 
-    def _distinct(self, field: str, blank: float | None) -> npt.NDArray[np.float64]:
+    def _distinct(self, field: str, blank: float | None, signed: bool = False) -> npt.NDArray[np.float64]:
         """The numbers that the distinct values of a column state."""
         values = self.columns[field]
         read = [_number(text, blank) for text in values.categories.tolist()]
         unreadable = np.array([number is None for number in read], dtype=np.bool_)
         if unreadable.any():
-            raise self._invalid(field, unreadable[values.codes], "hold no number", "Write figures only.")
-        numbers = np.array(read, dtype=np.float64)
-        if (numbers < 0).any():
-            raise self._invalid(
+            self.refuse(field, unreadable[values.codes], "hold no number", "Write figures only.")
+        numbers = np.array([0.0 if number is None else number for number in read], dtype=np.float64)
+        if not signed and (numbers < 0).any():
+            self.refuse(
                 field, (numbers < 0)[values.codes], "are negative", "Correct or leave out those rows."
             )
         return numbers
@@ -288,43 +418,150 @@ class TextTable:
         """The one day that the column holds; InvalidValueError if it holds several, or no date."""
         days = self.words(field).categories
         if len(days) > 1:
-            raise InvalidValueError(
-                f"{self._where(field)} holds {len(days):,} dates: {first_few(days)}. "
-                "Split the file and read one date at a time."
+            what = f"holds {len(days):,} dates: {first_few(days)}"
+            self._fault(
+                f"{self._where(field)} {what}. Split the file and read one date at a time.",
+                Finding("error", f"{self.header[field]} {what}", len(days), (), first_values(days)),
             )
         return self._date(field, str(days[0]))
 
+    def days(self, field: str) -> npt.NDArray[np.datetime64]:
+        """A day on each row, NaT where the cell is blank; InvalidValueError for what is no date."""
+        words = self.words(field)
+        found = [
+            np.datetime64(self._date(field, str(text)) if text else "NaT", "D") for text in words.categories
+        ]
+        days: npt.NDArray[np.datetime64] = np.array(found, "datetime64[D]")[words.codes]
+        return days
+
     def _date(self, field: str, text: str) -> date:
+        day = _MIDNIGHT.sub("", text)
         for layout in _DATE_FORMATS:
             try:
-                return datetime.strptime(text, layout).date()
+                return datetime.strptime(day, layout).date()
             except ValueError:
                 continue
-        raise InvalidValueError(
-            f"{self._where(field)} holds {text!r}, which is no date. Write it as 2023-07-01."
+        serial = (
+            " It may be a spreadsheet's number for a day." if re.fullmatch(r"[34]\d{4}(\.0+)?", day) else ""
         )
+        what = f"holds {text!r}, which is no date"
+        self._fault(
+            f"{self._where(field)} {what}.{serial} Write it as 2023-07-01.",
+            Finding("error", f"{self.header[field]} {what}", 1, (), (text,), "Write it as 2023-07-01."),
+        )
+        return date.min
 
     def refuse_repeated(self, *fields: str) -> None:
         """InvalidValueError if two rows have the same codes in `fields`."""
         rows = pd.DataFrame({field: self.codes(field) for field in fields})
-        repeated = rows[rows.duplicated()].drop_duplicates()
+        again = rows.duplicated()
+        repeated = rows[again].drop_duplicates()
         if len(repeated):
             keys = [" ".join(map(str, key)) for key in repeated.itertuples(index=False)]
             header = " and ".join(self.header[field] for field in fields)
-            raise InvalidValueError(
-                f"{self.source['file']}: {len(keys):,} values of {header} are on more than one row: "
-                f"{first_few(keys)}. Keep one row for each."
+            what = f"values of {header} are on more than one row"
+            advice = "Keep one row for each."
+            self._fault(
+                f"{self.file}: {len(keys):,} {what}: {first_few(keys)}. {advice}",
+                Finding("error", what, len(keys), self.rows_of(again.to_numpy()), first_values(keys), advice),
             )
 
-    def _where(self, field: str) -> str:
-        return f"{self.source['file']}: column {self.header[field]}"
-
-    def _invalid(self, field: str, wrong: npt.NDArray[np.bool_], what: str, advice: str) -> InvalidValueError:
-        shown = pd.unique(pd.Series(np.asarray(self.columns[field], dtype=object)[wrong]))
-        return InvalidValueError(
-            f"{self._where(field)}: {int(wrong.sum()):,} of {len(wrong):,} rows {what}; first: "
-            f"{first_few(map(repr, shown))} (row {int(wrong.argmax()) + 2:,}). {advice}"
+    def refuse(self, field: str, wrong: npt.NDArray[np.bool_], what: str, advice: str) -> None:
+        """InvalidValueError for the rows where a column is wrong, with the first values and row."""
+        shown = self._values(field, wrong)
+        rows = self.rows_of(wrong)
+        finding = Finding(
+            "error",
+            f"{self.header[field]}: rows {what}",
+            int(wrong.sum()),
+            rows,
+            first_values(shown),
+            advice,
         )
+        self._fault(
+            f"{self._where(field)}: {int(wrong.sum()):,} of {len(wrong):,} rows {what}; first: "
+            f"{first_few(map(repr, shown))} (row {rows[0]:,}). {advice}",
+            finding,
+        )
+
+    def note(self, what: str, odd: npt.NDArray[np.bool_], field: str, advice: str = "") -> None:
+        """A warning about the rows where something is odd, with the values of a column there."""
+        if odd.any():
+            shown = first_values(map(repr, self._values(field, odd)))
+            self.findings.append(Finding("warning", what, int(odd.sum()), self.rows_of(odd), shown, advice))
+
+    def rows_of(self, wrong: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+        """The first rows where `wrong`, as a spreadsheet numbers them."""
+        return first_rows(wrong, self.numbers_of_rows)
+
+    def _values(self, field: str, where: npt.NDArray[np.bool_]) -> list[str]:
+        column = self.columns[field]
+        return [str(value) for value in pd.unique(pd.Series(np.asarray(column[where], dtype=object)))]
+
+    def _where(self, field: str) -> str:
+        return f"{self.file}: column {self.header[field]}"
+
+    @staticmethod
+    def _fault(message: str, finding: Finding) -> None:
+        if not collected(finding):
+            raise InvalidValueError(message)
+
+
+def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The `source` of a frame that is read from several files."""
+    return {
+        "file": " and ".join(dict.fromkeys(part["file"] for part in parts)),
+        "sha256": " ".join(dict.fromkeys(part["sha256"] for part in parts)),
+        "rows": sum(part["rows"] for part in parts),
+    }
+
+
+def _tables_of(path: Path, stored: bytes, what: str) -> dict[str, bytes]:
+    """The tables of an archive that are of the expected kind; the only table, whatever it is."""
+    archive = Archive(stored, path.name)
+    if archive.is_workbook:
+        raise InputFileError(f"{path.name} is a workbook. Save the sheet as CSV UTF-8.")
+    if not archive.tables:
+        raise InputFileError(
+            f"{path.name} holds no table: {first_few(archive.names) or 'nothing'}. Expected {what}; unpack "
+            "what is inside, or fetch the archive that the publisher's page names."
+        )
+    fit = archive.tables
+    if len(fit) > 1:
+        kinds = {name: _kind_of_member(archive.read(name, most=_HEADER_SIZE)) for name in fit}
+        fit = [name for name in fit if kinds[name] == what]
+        if not fit:
+            held = [f"{name} ({kind or 'unknown'})" for name, kind in kinds.items()]
+            raise InputFileError(
+                f"{path.name} holds {len(held)} tables, and none is {what}: {first_few(held)}. For a layout "
+                "of your own, unpack it and give the table."
+            )
+    return {name: archive.read(name) for name in fit}
+
+
+def _kind_of_member(start: bytes) -> str | None:
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = start.decode("utf-16" if wide else "utf-8", "replace").encode()
+    line = _header(text)
+    kind = kind_of(_cells(text[line].decode().removeprefix("\ufeff"))) if line else None
+    return kind.what if kind else None
+
+
+def _header(text: bytes) -> slice | None:
+    """The first line that says something, with the lines that its quotes hold; None if there is none."""
+    line = _LINE.search(text)
+    if line is None:
+        return None
+    end = line.end()
+    while text.count(b'"', line.start(), end) % 2 and (more := _NEXT_LINE.match(text, end)):
+        end = more.end()
+        if end - line.start() > _HEADER_SIZE:
+            break
+    return slice(line.start(), end)
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader(io.StringIO(line, newline="")), [])
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.integer[Any]], pd.Index]:

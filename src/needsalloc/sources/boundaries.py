@@ -9,8 +9,8 @@ import pandas as pd
 
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import check_vintage, vintage_of
+from needsalloc.sources._kinds import plain
 from needsalloc.sources._opening import checksum, read_bytes
-from needsalloc.sources._reading import plain
 
 if TYPE_CHECKING:
     import geopandas as gpd

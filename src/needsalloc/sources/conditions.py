@@ -39,5 +39,5 @@ def read_conditions(path: str | Path) -> pd.DataFrame:
             "list_type": table.codes("list_type").astype(str),
         }
     )
-    frame.attrs = {"source": dict(table.source)}
+    frame.attrs = table.attrs()
     return frame

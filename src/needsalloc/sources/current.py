@@ -12,8 +12,9 @@ import pandas as pd
 
 from needsalloc import spreadsheet
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, OutputError, first_few
+from needsalloc.sources._kinds import plain
 from needsalloc.sources._opening import as_text
-from needsalloc.sources._reading import SourceFile, TextTable, plain
+from needsalloc.sources._reading import SourceFile, TextTable
 from needsalloc.sources.membership import NO_PCN
 from needsalloc.whole import whole_file
 
@@ -92,7 +93,7 @@ def read_current(path: str | Path, *, team: str | None = None, current: str | No
         frame["basis"] = basis
     if on:
         frame["on"] = on.isoformat()
-    frame.attrs = {"basis": basis, "on": on, "source": dict(table.source)}
+    frame.attrs = table.attrs(basis=basis, on=on)
     return frame
 
 
@@ -120,7 +121,7 @@ def _refuse(table: TextTable, wrong: pd.Series, what: str) -> None:
     if wrong.any():
         teams = pd.Series(table.words("team")).astype("str")[wrong]
         raise InvalidValueError(
-            f"{table.source['file']}: {len(teams):,} of {len(wrong):,} teams {what}: {first_few(teams)}. "
+            f"{table.file}: {len(teams):,} of {len(wrong):,} teams {what}: {first_few(teams)}. "
             "Correct the sheet and run again."
         )
 
@@ -131,7 +132,7 @@ def _basis(table: TextTable) -> str | None:
     found = sorted({str(word).lower() for word in table.words("basis").categories} - {""})
     if len(found) > 1 or not set(found) <= set(BASES):
         raise InvalidValueError(
-            f"{table.source['file']}: basis holds {first_few(found)}. "
+            f"{table.file}: basis holds {first_few(found)}. "
             f"Use one word for the whole sheet, out of {', '.join(BASES)}: two bases cannot be compared."
         )
     return found[0] if found else None

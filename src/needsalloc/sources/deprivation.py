@@ -63,7 +63,7 @@ def read_deprivation(
         _refuse_outside(frame["deprivation_decile"], 1, 10, "deciles", file.path.name)
     elif int(is_english(frame.index).sum()) == len(frame) == AREAS_OF_ENGLAND[found]:
         frame["deprivation_decile"] = _deciles(frame["imd_score"])
-    frame.attrs = {"edition": edition or _EDITION[found], "source": dict(table.source)}
+    frame.attrs = table.attrs(edition=edition or _EDITION[found])
     return frame
 
 

@@ -67,8 +67,5 @@ def read_disability(
     elsewhere = by_area.loc[~np.asarray(kept), "residents"]
     result = by_area.loc[kept, ["disabled", "residents"]]
     outside = elsewhere.groupby(classify(elsewhere.index)).sum()
-    result.attrs = {
-        "source": dict(table.source),
-        "left_out": {str(group): float(people) for group, people in outside.items()},
-    }
+    result.attrs = table.attrs(left_out={str(group): float(people) for group, people in outside.items()})
     return result

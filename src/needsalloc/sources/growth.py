@@ -48,7 +48,7 @@ def read_growth(
     else:
         index = table.area_index("area", vintage)
     factors = pd.DataFrame({"factor": table.numbers("factor")}, index=index).sort_index()
-    factors.attrs = {"source": dict(table.source)}
+    factors.attrs = table.attrs()
     return factors
 
 

@@ -44,14 +44,14 @@ def read_health_domain(
     table.refuse_repeated("area")
     index = table.area_index("area", vintage)
     # A standard score is negative for half of England, where the readers' other numbers never are.
-    score = pd.to_numeric(pd.Series(table.codes("health_score"), index=index, dtype=str), errors="coerce")
+    score = pd.Series(table.numbers("health_score", signed=True), index=index)
     wrong = score[~score.between(-_WIDEST, _WIDEST)]
     if len(wrong):
         raise InvalidValueError(
-            f"{file.path.name}: {len(wrong):,} scores of the health domain are missing or beyond ±{_WIDEST}, "
+            f"{file.path.name}: {len(wrong):,} scores of the health domain are beyond ±{_WIDEST}, "
             f"first of {first_few(wrong.index)}. It must be the domain's own score, with a mean about 0, not "
             "a rank, a decile or the score of the whole index."
         )
-    frame = score.astype("float64").to_frame("health_score")
-    frame.attrs = {"edition": edition or _EDITION[vintage_in(frame)], "source": dict(table.source)}
+    frame = score.to_frame("health_score")
+    frame.attrs = table.attrs(edition=edition or _EDITION[vintage_in(frame)])
     return frame

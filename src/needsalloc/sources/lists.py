@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable, plain
+from needsalloc.sources._kinds import plain
+from needsalloc.sources._reading import SourceFile, TextTable, joined
 
 OLDEST = 95
 _AGES = range(OLDEST + 1)
@@ -18,6 +19,7 @@ _LONG = {
     "date": ("EXTRACT_DATE",),
 }
 _WIDE = {"practice": ("PRACTICE_CODE", "ORG_CODE"), "sex": ("SEX",), "date": ("EXTRACT_DATE",)}
+_WHAT = "practice lists by single year of age"
 _SEXES = {"FEMALE": "female", "MALE": "male"}
 
 
@@ -34,9 +36,9 @@ def read_lists(path: str | Path, *others: str | Path) -> pd.DataFrame:
     Raises InputFileError, MissingColumnError or InvalidValueError (one sex only, two dates, bands of age).
     Source: NHS England, Patients Registered at a GP Practice, gp-reg-pat-prac-sing-age-{female,male}.csv.
     """
-    parts = [_read(Path(file)) for file in (path, *others)]
+    parts = [_read(file) for given in (path, *others) for file in SourceFile.every(given, _WHAT)]
     frame = pd.concat(parts).sort_index()
-    files = " and ".join(part.attrs["source"]["file"] for part in parts)
+    files = " and ".join(dict.fromkeys(part.attrs["source"]["file"] for part in parts))
     _refuse_repeated(frame.index, files)
     if len(frame.index.unique("sex")) < len(_SEXES):
         raise InvalidValueError(
@@ -46,21 +48,19 @@ def read_lists(path: str | Path, *others: str | Path) -> pd.DataFrame:
     days = {part.attrs["on"] for part in parts}
     if len(days) > 1:
         raise InvalidValueError(f"{files} hold {len(days)} dates: {first_few(days)}. Give files of one date.")
-    source = {
-        "file": files,
-        "sha256": " ".join(part.attrs["source"]["sha256"] for part in parts),
-        "rows": sum(part.attrs["source"]["rows"] for part in parts),
+    frame.attrs = {
+        "on": days.pop(),
+        "source": joined([part.attrs["source"] for part in parts]),
+        "quality": tuple(finding for part in parts for finding in part.attrs["quality"]),
     }
-    frame.attrs = {"on": days.pop(), "source": source}
     return frame
 
 
-def _read(path: Path) -> pd.DataFrame:
-    file = SourceFile(path, "practice lists by single year of age")
+def _read(file: SourceFile) -> pd.DataFrame:
     is_long = {"ORG_CODE", "AGE"} <= {plain(name) for name in file.header}
     table = file.read(file.find(_LONG, optional=("kind", "date")) if is_long else _wide_columns(file))
     frame = _from_rows(table) if is_long else _from_columns(table)
-    frame.attrs = {"on": table.one_date("date") if "date" in table else None, "source": dict(table.source)}
+    frame.attrs = table.attrs(on=table.one_date("date") if "date" in table else None)
     return frame
 
 
@@ -108,7 +108,7 @@ def _ages(table: TextTable) -> pd.Series:
     unknown = [code for code in codes.categories if code != "ALL" and years.get(code, -1) not in _AGES]
     if unknown:
         raise InvalidValueError(
-            f"{table.source['file']}: {table.header['age']} holds {len(unknown):,} values that are "
+            f"{table.file}: {table.header['age']} holds {len(unknown):,} values that are "
             f"no age from 0 to {OLDEST}+: {first_few(unknown)}. "
             "Use the lists by single year of age, not by five-year band."
         )
@@ -121,7 +121,7 @@ def _sexes(table: TextTable) -> pd.Series:
     unknown = set(codes.categories) - {*_SEXES, "ALL"}
     if unknown or not set(_SEXES) & set(codes.categories):
         raise InvalidValueError(
-            f"{table.source['file']}: {table.header['sex']} holds {first_few(codes.categories)}; "
+            f"{table.file}: {table.header['sex']} holds {first_few(codes.categories)}; "
             "expected FEMALE and MALE. Use the lists by sex."
         )
     return pd.Series(codes).astype(object).map(_SEXES)

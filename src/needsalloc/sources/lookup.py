@@ -38,5 +38,5 @@ def read_area_lookup(
     check_exact_fit(frame)
     if "change" not in frame:
         frame["change"] = changes(frame)
-    frame.attrs = {"source": dict(table.source)}
+    frame.attrs = table.attrs()
     return frame

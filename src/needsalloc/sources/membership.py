@@ -52,14 +52,14 @@ def read_membership(
         frame[column] = _text(table, column, frame)
     if (frame["pcn"] == "").all():
         raise InvalidValueError(
-            f"{table.source['file']}: column {table.header['pcn']} is empty in all {len(frame):,} rows, so "
+            f"{table.file}: column {table.header['pcn']} is empty in all {len(frame):,} rows, so "
             "this is no map of practices to PCNs. Use gp-reg-pat-prac-map.csv, or name the column with pcn=."
         )
     outside = frame["pcn"].isin(["", NO_PCN])
     frame.loc[outside, ["pcn", "pcn_name"]] = NO_PCN, NO_PCN_NAME
     frame = frame.drop_duplicates(["practice", "pcn"], ignore_index=True)
     _refuse_two_pcns(frame, table)
-    frame.attrs = {"on": table.one_date("date") if "date" in table else None, "source": dict(table.source)}
+    frame.attrs = table.attrs(on=table.one_date("date") if "date" in table else None)
     return frame[list(_COLUMNS)]
 
 
@@ -75,6 +75,6 @@ def _refuse_two_pcns(frame: pd.DataFrame, table: TextTable) -> None:
     repeated = frame.loc[frame["practice"].duplicated(), "practice"].unique()
     if len(repeated):
         raise InvalidValueError(
-            f"{table.source['file']}: {len(repeated):,} practices are in more than one PCN: "
+            f"{table.file}: {len(repeated):,} practices are in more than one PCN: "
             f"{first_few(repeated)}. Keep the PCN of the day the lists were taken."
         )

@@ -6,7 +6,8 @@ import pandas as pd
 
 from needsalloc.errors import MissingColumnError, first_few
 from needsalloc.geography import check_vintage, is_english, vintage_of
-from needsalloc.sources._reading import SourceFile, plain
+from needsalloc.sources._kinds import plain
+from needsalloc.sources._reading import SourceFile
 
 _AREA = ("LSOA_CODE", "LSOA11_CODE", "LSOA21_CODE", "LSOA11CD", "LSOA21CD", "LSOA11", "LSOA21", "AREA")
 
@@ -55,7 +56,7 @@ def _by_code(
     elif named == "practice":
         index = index.str.upper()
     found = pd.DataFrame({name: table.numbers(name) for name in others}, index=index)
-    found.attrs = {"source": dict(table.source)}
+    found.attrs = table.attrs()
     return found
 
 

@@ -63,7 +63,7 @@ def read_population(
     kept = is_english(index) if areas == "england" else np.full(len(index), True)
     outside = persons[~kept].sum(axis=1).groupby(classify(index[~kept])).sum()
     result = persons[kept]
-    result.attrs = {"source": dict(table.source), "left_out": {str(k): float(v) for k, v in outside.items()}}
+    result.attrs = table.attrs(left_out={str(k): float(v) for k, v in outside.items()})
     return result
 
 

@@ -79,7 +79,7 @@ def read_weighted_populations(path: str | Path, *, edition: str | None = None) -
             f"{file.path.name}: {int((names > 1).sum()):,} ICBs have more than one name: "
             f"{first_few(names.index[names > 1])}. Keep one."
         )
-    frame.attrs = {"edition": edition, "source": dict(table.source)}
+    frame.attrs = table.attrs(edition=edition)
     return frame
 
 
