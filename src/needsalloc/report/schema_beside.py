@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from needsalloc.report import schema_plan
 from needsalloc.report.column import Column, text
 
 TEAM = text("Team", "Code of the team. “U” is the group of practices without a PCN.")
@@ -105,14 +106,25 @@ _COHORT_SOURCES: dict[str, Column] = {
     "how": text("How", "How the counts come to teams; where the column is empty, why."),
     "growth": text("Growth", "Growth to the plan year, if there is any."),
 }
+_CHECKLIST: dict[str, Column] = {
+    "team": TEAM,
+    "team_name": TEAM_NAME,
+    "domain": text("Domain", "Domain of the framework of Iqbal and others (2025)."),
+    "factor": text("Factor", "What helps or hinders such teams, by the evidence syntheses."),
+    "question": text("Question", "For the team to talk through; no figure here answers it."),
+    "answer": text("Answer", "Blank: the team writes it."),
+    "owner": text("Owner", "Blank: who in the team sees to it."),
+}
 
 
 COLUMNS: Mapping[str, dict[str, Column]] = {
+    "checklist": _CHECKLIST,
     "decomposition": _DECOMPOSITION,
     "need_range": _NEED_RANGE,
     "index_changes": _INDEX_CHANGES,
     "planning_cohorts": _PLANNING_COHORTS,
     "cohort_sources": _COHORT_SOURCES,
+    **schema_plan.COLUMNS,
 }
 TITLES: Mapping[str, str] = {
     "options": "Options: the status quo, this plan and others beside each other",
