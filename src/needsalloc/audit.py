@@ -159,8 +159,8 @@ class EquityAudit:
         if strange or not shown:
             what = f"{kind} by {by!r}" if kind == "gradient" else kind
             raise UnknownCodeError(
-                f"There is no {what} of {first_few(strange) or 'any resource'} for {level!r}. There are those of "
-                f"{first_few(known, 20) or 'none'}."
+                f"There is no {what} of {first_few(strange) or 'any resource'} for {level!r}. There are "
+                f"those of {first_few(known, 20) or 'none'}."
             )
         if len(shown) > _MOST_CURVES:
             raise InvalidValueError(f"{len(shown)} resources cannot be told apart: choose {_MOST_CURVES}.")
@@ -244,7 +244,7 @@ def audit_equity(
     else:
         every = rows = rows_of_frame(plan, need)
         given, unit = rows["is_team"], "posts"
-    ground = Ground.of(rows, need)
+    ground = Ground.of(rows, given, need)
     resources = resources_by_team(rows, given, named, every.index)
     widest = (ICB,) if nesting is None else tuple(nesting)
     levels = (
@@ -351,10 +351,9 @@ def _left_out(resources: pd.DataFrame, teams: pd.DataFrame) -> list[Assumption]:
     found = []
     lost = resources.index[(resources > 0).any(axis=1)].difference(teams.index)
     if len(lost):
-        what = f"{len(lost):,} teams with posts are not in the audit: {first_few(lost)}"
-        found.append(
-            Assumption(what, "None of their people lives in an English area", "gap", "registrations")
-        )
+        what = f"Posts of {len(lost):,} rows are not compared between teams: {first_few(lost)}"
+        why = "They are no teams of the plan, or none of their people lives in an English area"
+        found.append(Assumption(what, why, "gap", "registrations"))
     if nobody := [name for name in resources if not resources[name].any()]:
         found.append(
             Assumption(f"Not compared, for nobody has any: {first_few(nobody)}", "0 in all", "gap", "")

@@ -94,8 +94,7 @@ class Ground:
     """The people of a plan by area and by team, and where its posts are.
 
     rows: (teams,) of the plan whose people are audited. given: (teams,) which are teams, or are given posts
-    all the same. people, need, at_equal_ages: (areas, teams), need in
-    need-weighted people. score: (areas,).
+    all the same. people, need, at_equal_ages: (areas, teams), need in need-weighted people.
     """
 
     rows: pd.DataFrame
@@ -148,7 +147,7 @@ class Ground:
     def teams(
         self, resources: pd.DataFrame, nesting: Sequence[str], rural_urban: pd.Series | None
     ) -> Audited:
-        """Teams, with all their people; groups that are no team are left out unless the plan gives them posts."""
+        """Teams, with all their people, and groups that are no team but are given posts."""
         need, rows = self.need_index, self.rows
         people = rows[f"{need.people}_adults"]
         crude, level = (flow.total_by_column(part) for part in (self.need, self.at_equal_ages))
@@ -213,7 +212,8 @@ def of_frame(
     if lacking:
         raise MissingColumnError(
             f"The frame has no columns {first_few(lacking)}. Without a need index it has "
-            f"{', '.join(_NUMBERS)} by area or team, and any of {AT_EQUAL_AGES}, {DECILE}, {', '.join(PLANNED)}."
+            f"{', '.join(_NUMBERS)} by area or team, and any of {AT_EQUAL_AGES}, {DECILE} and "
+            f"{', '.join(PLANNED)}."
         )
     level: Level = "teams" if frame.index.name == HOME else "areas"
     refuse_names(others, [*frame.columns, *PLANNED])
