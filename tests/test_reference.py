@@ -6,6 +6,7 @@ figures of the source, or compares the figures with something known outside them
 
 import datetime as dt
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from importlib.resources.abc import Traversable
@@ -343,6 +344,26 @@ def check_england_totals() -> None:
     assert registered["2025-10-01"] == pytest.approx(63_916_251, rel=0.005)
 
 
+def check_official_series() -> None:
+    series = reference.read("official-series").frame
+    assert not series["name"].duplicated().any()
+    assert series["landing"].str.startswith("https://").all()
+    # The licence asks for its own name in the line that acknowledges it.
+    named = [licence in line for licence, line in zip(series["licence"], series["attribution"], strict=True)]
+    assert all(named)
+    assert set(series["name"]) == set(reference.read("official-files").frame["name"])
+
+
+def check_official_files() -> None:
+    """The year that a file's name says, two digits or four, is one of its release."""
+    files = reference.read("official-files").frame
+    dated = files[(files["dated_by"] == "file name") & (files["name"] != "boundaries")]
+    for row in dated.itertuples():
+        years = re.findall(r"\d{2,4}", row.release.removesuffix("-v3"))
+        said = re.findall(r"(?:20)?(\d\d)(?!\d)", row.file)
+        assert {year[-2:] for year in years} & set(said), row.file
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "age-gradients": check_age_gradients,
     "care-need-index-examples": check_care_need_examples,
@@ -364,6 +385,8 @@ CHECKS: dict[str, Callable[[], None]] = {
     "nhse-core-shares": check_core_shares,
     "nhse-primary-medical-care": check_primary_medical_care,
     "ni-capitation-2018-19": check_ni_capitation,
+    "official-files": check_official_files,
+    "official-series": check_official_series,
     "open-data-concordance": check_concordance,
 }
 
