@@ -51,6 +51,10 @@ class ConservationError(NeedsallocError):
     """People or posts lost or made on the way through a run: a fault of the software."""
 
 
+class FetchError(NeedsallocError):
+    """An official file that cannot be fetched: out of reach, moved, cut short, too large, or changed."""
+
+
 class OutputError(NeedsallocError):
     """An output folder that cannot be written, or that must not be overwritten."""
 
