@@ -152,6 +152,7 @@ TITLES: Mapping[str, str] = {
 _ALIKE: Mapping[str, tuple[tuple[str, Column], ...]] = {
     "decomposition": (("", _PART),),
     "planning_cohorts": (("_register", _REGISTER), ("", _YOURS)),
+    "skills": (("", schema_plan.BAND),),
 }
 
 
