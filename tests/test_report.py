@@ -28,6 +28,9 @@ FILES = {
     "log.md",
     "provenance.json",
     "plan.toml",
+    "geo/areas.parquet",
+    "geo/teams.parquet",
+    "geo/plan.gpkg",
     *(f"tables/{name}.{kind}" for name in SAMPLE.tables for kind in ("csv", "parquet")),
 }
 
@@ -63,7 +66,7 @@ def test_every_file_is_written_and_told(bundle: Bundle, tmp_path: Path) -> None:
     written = write(bundle, tmp_path / "deep" / "out", progress=heard.append)
     assert set(written) == FILES == set(contents(tmp_path / "deep" / "out"))
     assert all(path.is_file() for path in written.values())
-    assert heard == ["tables", "workbook", "page"]
+    assert heard == ["tables", "workbook", "maps", "page"]
 
 
 def test_the_same_run_gives_the_same_bytes(bundle: Bundle, folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ SOURCES = (
     "Iqbal FM, Kayikci S, Lowther-Payne H and others. Defining the integrated neighbourhood model: a "
     "systematic review of key domains and framework development. BMC Public Health 2025; 25: 1374 "
     "(doi:10.1186/s12889-025-22582-x).",
-    "University of Manchester (2025), a rapid evidence synthesis for Trafford Council of what helps or hinders "
+    "University of Manchester (2025), a rapid synthesis for Trafford Council of what helps or hinders "
     "integrated neighbourhood teams in working together.",
 )
 SAID = (

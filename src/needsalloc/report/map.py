@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from needsalloc.maps import FEWEST_PEOPLE, coverage
+from needsalloc.maps import coverage
 from needsalloc.maps.classes import between, classed, fifths
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.column import Column
+from needsalloc.report.geo import drawn_areas
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,39 +76,30 @@ class Map:
 
 def draw(bundle: Bundle) -> Map | None:
     """The map of a run, or None when there are no boundaries for any of its areas."""
-    if bundle.boundaries is None:
+    found = drawn_areas(bundle)
+    if found is None:
         return None
     import shapely
 
-    need = bundle.need.set_index(bundle.need[bundle.area_column].astype(str))
-    teams = pd.Index(bundle.allocation["team"].astype(str))
-    placed = bundle.teams_of_areas.astype(str).rename(index=str)
-    placed = placed[placed.isin(teams) & placed.index.isin(need.index)]
-    crowded = need["registered"].reindex(placed.index) >= FEWEST_PEOPLE
-    drawn = placed[crowded & placed.index.isin(bundle.boundaries.index)].sort_index()
-    if drawn.empty:
-        return None
-    team_of = teams.get_indexer(pd.Index(drawn))
-    in_order = np.argsort(team_of, kind="stable")
-    drawn, team_of = drawn.iloc[in_order], team_of[in_order]
-    boundaries = bundle.boundaries.geometry.reindex(drawn.index).to_numpy()
-    geometry = coverage.simplify_for_picture(coverage.seamless(boundaries))
+    drawn, team_of = found.areas, found.team
+    geometry = coverage.simplify_for_picture(found.geometry)
     left, bottom, right, top = shapely.total_bounds(geometry)
     scale = WIDTH / (right - left)
 
     def path(shape: Any) -> str:
         return _path(shape, left, top, scale)
 
-    index = need[bundle.need_index].reindex(drawn.index).to_numpy(dtype=float)
+    need = bundle.need.set_index(bundle.need[bundle.area_column].astype(str))
+    index = need[bundle.need_index].reindex(drawn).to_numpy(dtype=float)
     by_area = len(drawn) <= MOST_AREAS
     measures = _measures(bundle, index if by_area else None)
-    unions = coverage.dissolve(geometry, np.arange(len(geometry)), team_of, len(teams))
+    unions = coverage.dissolve(geometry, np.arange(len(geometry)), team_of, len(bundle.allocation))
     outlines = [
         Shape(int(team), path(unions[team]), "" if by_area else measures[0].colour(int(team)))
         for team in np.unique(team_of)
     ]
     areas = [
-        Shape(int(team_of[i]), path(geometry[i]), measures[0].colour(i), str(drawn.index[i]))
+        Shape(int(team_of[i]), path(geometry[i]), measures[0].colour(i), str(drawn[i]))
         for i in range(len(drawn) if by_area else 0)
     ]
     column = schema.column(bundle, "need", bundle.need_index)
@@ -119,7 +111,7 @@ def draw(bundle: Bundle) -> Map | None:
         measures=measures,
         shown=[column.show(value) for value in index.tolist()] if by_area else [],
         sentence=_sentence(bundle),
-        left_out=_left_out(need, placed, drawn),
+        left_out=found.left_out,
     )
 
 
@@ -205,15 +197,4 @@ def _sentence(bundle: Bundle) -> str:
     return (
         f"Need for each adult is highest in {named(ranked.iloc[0])} and lowest in {named(ranked.iloc[-1])}, "
         f"where {bundle.base_name} is 1."
-    )
-
-
-def _left_out(need: pd.DataFrame, placed: pd.Series[str], drawn: pd.Series[str]) -> str:
-    gone = placed.index.difference(drawn.index)
-    if gone.empty:
-        return ""
-    people = need["registered"].reindex(gone).sum()
-    return (
-        f"{len(gone):,} areas with {people:,.0f} registered people are not drawn: fewer than {FEWEST_PEOPLE} "
-        "of the people counted here live in them, or they have no boundary."
     )

@@ -56,6 +56,10 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
         from needsalloc.report.workbook import write_workbook
 
         write_workbook(bundle, draft / "plan.xlsx")
+        say("maps")
+        from needsalloc.report.geo import write_geo
+
+        write_geo(bundle, draft / "geo")
         say("page")
         from needsalloc.report.page import page
 
