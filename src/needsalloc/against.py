@@ -225,4 +225,4 @@ def percentiles(draws: Floats) -> list[float]:
     return found
 
 
-__all__ = ["FEW", "LIMITS", "MEASURES", "Against", "Columns", "in_blocks", "percentiles"]
+__all__ = ["FEW", "LEVELS", "LIMITS", "MEASURES", "Against", "Columns", "in_blocks", "percentiles"]

@@ -35,6 +35,7 @@ from needsalloc.audit_areas import (
     Ground,
     Level,
     Posts,
+    audited,
     of_frame,
     resources_by_team,
     rows_of_frame,
@@ -257,11 +258,6 @@ def audit_equity(
     table = _by_fifth(levels[0].frame, change)
     notes = (SPREAD, *_left_out(resources, levels[1].frame))
     return _audit(table, _hoover(every), levels, unit, notes, intervals, aversion)
-
-
-def audited(plan: Allocation, need: NeedIndex) -> pd.DataFrame:
-    """The rows of the plan whose people the audit is over."""
-    return plan.table[plan.table["is_team"]] if need.catchment.of_whole_areas else plan.table
 
 
 def _audit(

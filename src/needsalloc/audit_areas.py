@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from needsalloc import alignment
+from needsalloc.allocate import Allocation
 from needsalloc.assumptions import Assumption
 from needsalloc.catchment import Catchment
 from needsalloc.errors import InvalidValueError, MissingColumnError, UnknownCodeError, first_few
@@ -229,6 +230,11 @@ def of_frame(
     return Audited(level, frame, _there(frame[[*resources, *given]]), (*widest, *inner), cluster)
 
 
+def audited(plan: Allocation, need: NeedIndex) -> pd.DataFrame:
+    """The rows of the plan whose people its audit is over."""
+    return plan.table[plan.table["is_team"]] if need.catchment.of_whole_areas else plan.table
+
+
 def labels_of_areas(areas: pd.Index, labels: pd.Series) -> pd.Series:
     """One label for each area."""
     alignment.check_series(labels, "the classification")
@@ -311,6 +317,7 @@ __all__ = [
     "Ground",
     "Level",
     "Posts",
+    "audited",
     "labels_of_areas",
     "of_frame",
     "resources_by_team",

@@ -248,7 +248,7 @@ def line(value: Floats, rank: Floats, weight: Floats, cluster: Ints) -> Line:
     score = design * (weight * (value - scaled @ design))
 
     def by_cluster(amount: Floats) -> Floats:
-        return np.bincount(group, amount)
+        return np.bincount(group, amount).astype(np.float64, copy=False)
 
     first, second = map(by_cluster, score)
     top, both, bottom = (by_cluster(weight * design[i] * design[j]) for i, j in ((0, 0), (0, 1), (1, 1)))

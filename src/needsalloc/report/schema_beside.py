@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from needsalloc.report import schema_plan
+from needsalloc.report import schema_audit, schema_plan
 from needsalloc.report.column import Column, text
 
 TEAM = text("Team", "Code of the team. “U” is the group of practices without a PCN.")
@@ -118,12 +118,14 @@ _CHECKLIST: dict[str, Column] = {
 
 
 COLUMNS: Mapping[str, dict[str, Column]] = {
+    **schema_audit.COLUMNS,
     "checklist": _CHECKLIST,
     "decomposition": _DECOMPOSITION,
     "need_range": _NEED_RANGE,
     "index_changes": _INDEX_CHANGES,
     "planning_cohorts": _PLANNING_COHORTS,
     "cohort_sources": _COHORT_SOURCES,
+    "observed": {"team": TEAM, "team_name": TEAM_NAME, **schema_audit.COLUMNS["observed"]},
     **schema_plan.COLUMNS,
 }
 TITLES: Mapping[str, str] = {
