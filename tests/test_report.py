@@ -28,6 +28,7 @@ FILES = {
     "log.md",
     "provenance.json",
     "plan.toml",
+    "tables/schema.json",
     "geo/areas.parquet",
     "geo/teams.parquet",
     "geo/plan.gpkg",
@@ -163,6 +164,28 @@ def test_tables_come_back_as_they_were(bundle: Bundle, folder: Path, name: str) 
                 np.testing.assert_array_equal(found[column], wanted[column])
             else:
                 assert found[column].astype(str).tolist() == wanted[column].astype(str).tolist()
+
+
+def test_the_schema_describes_every_table_column_by_column(bundle: Bundle, folder: Path) -> None:
+    package = json.loads((folder / "tables" / "schema.json").read_text(encoding="utf-8"))
+    assert [found["name"] for found in package["resources"]] == list(bundle.tables)
+    assert package["licenses"][0]["name"] == "OGL-UK-3.0"
+    read_as = {"string": str, "integer": "int64", "number": float, "boolean": bool}
+    for found in package["resources"]:
+        fields = found["schema"]["fields"]
+        kinds = {field["name"]: read_as[field["type"]] for field in fields}
+        rows = pd.read_csv(
+            folder / "tables" / found["path"], dtype=kinds, na_values=[""], keep_default_na=False
+        )
+        assert list(rows) == list(kinds)
+        assert all(field["title"] and field["description"] and field["unit"] for field in fields)
+        assert not rows.duplicated(found["schema"]["primaryKey"]).any()
+
+
+def test_data_that_are_made_up_have_no_licence(bundle: Bundle, tmp_path: Path) -> None:
+    made_up = replace(bundle, sources=tuple(replace(s, licence="made up") for s in bundle.sources))
+    write(made_up, tmp_path / "out")
+    assert "licenses" not in json.loads((tmp_path / "out" / "tables" / "schema.json").read_text())
 
 
 def test_attributes_of_a_frame_do_not_stop_it(bundle: Bundle, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.log import log
 from needsalloc.report.provenance import PROVENANCE, provenance, read_provenance
+from needsalloc.report.table_schema import SCHEMA, table_schema
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 from needsalloc.whole import whole_folder
 
@@ -52,6 +53,7 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
         say("tables")
         for name in bundle.tables:
             _write_table(bundle.table(name), draft / "tables", name)
+        _write_text(draft / "tables" / SCHEMA, table_schema(bundle))
         say("workbook")
         from needsalloc.report.workbook import write_workbook
 
