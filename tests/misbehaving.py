@@ -99,6 +99,21 @@ def _sends_another_part(server: Handler, body: bytes) -> None:
         _good(server, body)
 
 
+def _sends_a_shorter_part(server: Handler, body: bytes) -> None:
+    """Says so truly: from where it broke, but not to the end."""
+    start, upto = server.wanted(), len(body) - 100
+    if server.times == 1:
+        _rest_of(server, body, len(body) // 2)
+    elif start:
+        server.say(206, body[start:upto], Content_Range=f"bytes {start}-{upto - 1}/{len(body)}")
+    else:
+        _good(server, body)
+
+
+def _part_of_its_own(server: Handler, body: bytes) -> None:
+    server.say(206, body[:100], Content_Range=f"bytes 0-99/{len(body)}")
+
+
 def _refuses_the_part(server: Handler, body: bytes) -> None:
     if server.times == 1:
         _rest_of(server, body, len(body) // 2)
@@ -164,6 +179,12 @@ def _packed_and_cut(server: Handler, body: bytes) -> None:
     server.say(200, packed[: len(packed) // 2], Content_Encoding="gzip")
 
 
+def _packed_and_damaged(server: Handler, body: bytes) -> None:
+    packed = bytearray(gzip.compress(body))
+    packed[20:40] = bytes(20)
+    server.say(200, bytes(packed), Content_Encoding="gzip")
+
+
 def _unknown_packing(server: Handler, body: bytes) -> None:
     server.say(200, body, Content_Encoding="secret")
 
@@ -215,6 +236,8 @@ WAYS: dict[str, Way] = {
     "always-drops": _always_drops,
     "changes-between": _changes_between,
     "sends-another-part": _sends_another_part,
+    "sends-a-shorter-part": _sends_a_shorter_part,
+    "part-of-its-own": _part_of_its_own,
     "refuses-the-part": _refuses_the_part,
     "says-too-little": _says_too_little,
     "no-length": _no_length,
@@ -230,6 +253,7 @@ WAYS: dict[str, Way] = {
     "bomb": _bomb,
     "packed": _packed,
     "packed-and-cut": _packed_and_cut,
+    "packed-and-damaged": _packed_and_damaged,
     "unknown-packing": _unknown_packing,
     "page": _page,
     "disguised-page": _disguised_page,

@@ -77,6 +77,7 @@ WELL = {  # the way of the server -> how often it is asked
     "drops-without-range": 2,
     "changes-between": 2,
     "sends-another-part": 3,
+    "sends-a-shorter-part": 3,
     "refuses-the-part": 3,
     "500-once": 2,
     "503-once": 2,
@@ -101,6 +102,7 @@ def test_a_broken_download_goes_on_where_it_broke(server, tmp_path):
 
 BADLY = {
     "always-drops": "could not be fetched whole.*Try again later",
+    "part-of-its-own": "another part than the one asked for",
     "says-too-little": "damaged archive.*Nothing was kept",
     "no-length": "does not say how long",
     "broken-chunks": "could not be fetched whole",
@@ -112,7 +114,8 @@ BADLY = {
     "no-http": "could not be fetched whole",
     "empty": "is empty.*Nothing was kept",
     "bomb": "larger than 0 MB",
-    "packed-and-cut": "damaged archive|could not be fetched whole",
+    "packed-and-cut": "could not be fetched whole: what came is packed and was cut",
+    "packed-and-damaged": "could not be fetched whole: what came is packed and damaged",
     "unknown-packing": "packed in a way",
     "page": "shows a web page.*patients-registered-at-a-gp-practice.*January, April, July or October.*--from",
     "disguised-page": "is a web page.*Nothing was kept.*patients-registered",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,8 +25,11 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
 _REFUSED = (401, 403, 407, 451)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
+_PART = 206
 _RANGE_IS_WRONG = 416
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _ENCODINGS = ("identity", "gzip", "x-gzip", "deflate")
+_GZIP_OR_ZLIB = 47
 _LONGEST_WAIT = 60.0
 
 
@@ -114,46 +119,51 @@ class _Part:
         return left
 
     def receive(self, response: BaseHTTPResponse, what: str, progress: Progress | None) -> None:
-        total = self._length(response)
-        while block := response.read1(_BLOCK, decode_content=True):
-            self.file.write(block)
-            self.bytes += len(block)
-            self._refuse_too_large(self.bytes)
+        """Write what the response brings, as it comes."""
+        unpacker = self._begin(response)
+        stated = response.headers.get("Content-Length", "")
+        whole = f"of {(self.bytes + int(stated)) / 1e6:,.1f} " if stated.isdecimal() and not unpacker else ""
+        while packed := response.read1(_BLOCK, decode_content=False):
+            for block in _unpacked(packed, unpacker):
+                self.file.write(block)
+                self.bytes += len(block)
+                self._refuse_too_large(self.bytes)
             self.seconds_left()
             if progress:
-                progress(f"{what}: {self.bytes / 1e6:,.1f} {f'of {total / 1e6:,.1f} ' if total else ''}MB")
-        if total is not None and self.bytes != total:
-            raise _Passing(f"{self.bytes:,} of {total:,} bytes came")
+                progress(f"{what}: {self.bytes / 1e6:,.1f} {whole}MB")
+        if unpacker and not unpacker.eof:
+            raise _Passing("what came is packed and was cut")
 
-    def _length(self, response: BaseHTTPResponse) -> int | None:
-        """Bytes of the whole file, None where they cannot be told; the file is wound to where this begins."""
+    def _begin(self, response: BaseHTTPResponse) -> zlib._Decompress | None:
+        """Wind the file to where this response begins; what unpacks it, None where it is not packed."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in _ENCODINGS:
             raise FetchError(
                 f"The server sends the file packed in a way that is not known here ({encoding}). Fetch it in "
                 "a browser and name its folder with --from."
             )
-        encoded = encoding != "identity"
-        continued = response.status == 206 and self._continues(response)
-        if not continued:
+        packed = encoding != "identity"
+        if response.status == _PART:
+            self._refuse_another_part(response)
+        else:
             self.begin_again()
-        self._version = None if encoded else _version(response.headers)
-        stated = response.headers.get("Content-Length")
-        if stated is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+        self._version = None if packed else _version(response.headers)
+        stated = response.headers.get("Content-Length", "")
+        if not stated and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
             raise FetchError(
                 "The server does not say how long the file is, so that a cut could not be told from its end. "
                 "Fetch it in a browser and name its folder with --from."
             )
-        if stated is None or encoded or not stated.isdecimal():
-            return None
-        self._refuse_too_large(self.bytes + int(stated))
-        return self.bytes + int(stated)
+        self._refuse_too_large(self.bytes + (int(stated) if stated.isdecimal() else 0))
+        return zlib.decompressobj(_GZIP_OR_ZLIB) if packed else None
 
-    def _continues(self, response: BaseHTTPResponse) -> bool:
-        if response.headers.get("Content-Range", "").startswith(f"bytes {self.bytes}-"):
-            return True
-        self.begin_again()
-        raise _Passing("the server sent another part than the one asked for")
+    def _refuse_another_part(self, response: BaseHTTPResponse) -> None:
+        """What was asked for goes from where it broke to the end of the file."""
+        said = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        start, last, total = map(int, said.groups()) if said else (-1, -1, -1)
+        if (start, last) != (self.bytes, total - 1):
+            self.begin_again()
+            raise _Passing("the server sent another part than the one asked for")
 
     def _refuse_too_large(self, size: int) -> None:
         if size > self.limits.stored:
@@ -166,6 +176,19 @@ class _Part:
         self.file.seek(0)
         self.file.truncate()
         self.bytes, self._version = 0, None
+
+
+def _unpacked(packed: bytes, unpacker: zlib._Decompress | None) -> Iterator[bytes]:
+    """What a block unpacks to, a little at a time: it may be a thousand times as much."""
+    if unpacker is None:
+        yield packed
+        return
+    while packed:
+        try:
+            yield unpacker.decompress(packed, _BLOCK)
+        except zlib.error as error:
+            raise _Passing(f"what came is packed and damaged ({error})") from error
+        packed = unpacker.unconsumed_tail
 
 
 def _version(headers: Mapping[str, str]) -> str | None:
@@ -240,7 +263,7 @@ def _refuse_status(address: str, response: BaseHTTPResponse, part: _Part) -> Non
             f"{address} may not be read from here (the server or a proxy answers {status}). Open it in a "
             "browser, save the file, and name its folder with --from."
         )
-    if status not in (200, 206):
+    if status not in (200, _PART):
         raise FetchError(f"{address} answers {status}, which is no file. Check it in a browser.")
     if "html" in response.headers.get("Content-Type", "").lower():
         raise NotTheFileError(f"{address} shows a web page where the file was.")

@@ -245,20 +245,27 @@ def _from_address(file: OfficialFile, address: str, progress: Progress | None) -
 
 
 def _from_folder(file: OfficialFile, given: Path) -> _Way:
-    found = given if given.is_file() else _in_folder(file, given)
+    try:
+        found = given if given.is_file() else _in_folder(file, given)
+        size = found.stat().st_size
+    except OSError as error:
+        raise FetchError(f"{given} cannot be read: {error.strerror or error}.") from error
     if not _is_part(file, found.name):
         raise FetchError(
             f"{found.name} does not say that it is the {file.part} part of {file.series.name}. Put all parts "
             "into one folder, under the names that they are published under, and give the folder."
         )
-    size = found.stat().st_size
     if size > LIMITS.stored:
         raise FetchError(
             f"{found} is larger than {LIMITS.stored / 1e6:,.0f} MB, which no file of the registry is."
         )
 
     def write(into: BinaryIO) -> None:
-        with found.open("rb") as saved:
+        try:
+            saved = found.open("rb")
+        except OSError as error:
+            raise FetchError(f"{found} cannot be read: {error.strerror or error}.") from error
+        with saved:
             shutil.copyfileobj(saved, into)
 
     return _Way(found.name, found.name, write)
