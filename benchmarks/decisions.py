@@ -20,7 +20,7 @@ from scipy.special import expit
 
 import needsalloc as na
 from needsalloc import calibration, gradients, strata
-from needsalloc.kernels import prevalence, rank
+from needsalloc.kernels import inequality, prevalence
 from needsalloc.kernels.apportion import apportion
 
 FORMULA = "district-nursing/liverpool-2024"
@@ -78,7 +78,7 @@ def _print_loss(name: str, there: np.ndarray, back: np.ndarray, adults: np.ndarr
     there, back = (v / np.average(v, weights=adults) - 1 for v in (there, back))
     slope = np.average(there * back, weights=adults) / np.average(there**2, weights=adults)
     off = np.abs((1 + back) / np.maximum(1 + there, 1e-9) - 1)
-    moved = rank.hoover((1 + there) * adults, (1 + back) * adults)
+    moved = inequality.hoover((1 + there) * adults, (1 + back) * adults)
     counted = ", ".join(f"{(off > limit).sum():,} over {limit:.0%}" for limit in (0.01, 0.05, 0.1))
     print(f"  {name:28} slope {slope:.3f}; {moved:.2%} would move; of {len(off):,} {counted} off")
 
@@ -125,7 +125,7 @@ def _flat(formula: na.NeedFormula, people: na.People) -> na.ExpectedUse:
 
 def _print_moved(name: str, base: pd.DataFrame, other: pd.DataFrame) -> None:
     first, second = (teams.loc[teams["is_team"], "weighted_population"] for teams in (base, other))
-    moved = rank.hoover(first.to_numpy(), second.to_numpy())
+    moved = inequality.hoover(first.to_numpy(), second.to_numpy())
     ratio = (second / second.sum()) / (first / first.sum()) - 1
     print(f"  {name:36} {moved:.2%}; {(ratio.abs() > 0.05).sum():,} of {len(ratio):,} PCNs by over 5 %")
 
@@ -179,7 +179,7 @@ def base_and_people(use: na.ExpectedUse) -> None:
     named = found["resident"]["is_team"]
     first, second = (teams.loc[named, "weighted_population"] for teams in found.values())
     ratio = (second / second.sum()) / (first / first.sum()) - 1
-    moved = rank.hoover(first.to_numpy(), second.to_numpy())
+    moved = inequality.hoover(first.to_numpy(), second.to_numpy())
     print(
         f"  {moved:.1%} of posts move; {(ratio.abs() > 0.05).sum():,} PCNs by over 5 %, "
         f"{ratio.min():+.0%} to {ratio.max():+.0%}"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from needsalloc.kernels import flow, prevalence, raking, rank
+from needsalloc.kernels import flow, inequality, prevalence, raking
 from needsalloc.kernels.families import FAMILIES
 from needsalloc.kernels.raking import Margin
 
@@ -207,13 +207,13 @@ some_shares = arrays(np.float64, 4, elements=floats(0, 100)).filter(lambda x: x.
 
 @given(some_shares, some_shares, floats(0.1, 10))
 def test_hoover_is_symmetric_from_0_to_1_and_blind_to_scale(first, second, scale):
-    found = rank.hoover(first, second)
+    found = inequality.hoover(first, second)
     assert 0 <= found <= 1 + 1e-12
-    assert found == pytest.approx(rank.hoover(second, first))
-    assert found == pytest.approx(rank.hoover(first * scale, second))
-    assert rank.hoover(first, first * scale) == pytest.approx(0, abs=1e-12)
+    assert found == pytest.approx(inequality.hoover(second, first))
+    assert found == pytest.approx(inequality.hoover(first * scale, second))
+    assert inequality.hoover(first, first * scale) == pytest.approx(0, abs=1e-12)
 
 
 def test_hoover_is_what_would_have_to_move():
-    assert rank.hoover(np.array([5.0, 3.0, 2.0]), np.array([2.0, 3.0, 5.0])) == pytest.approx(0.3)
-    assert rank.hoover(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
+    assert inequality.hoover(np.array([5.0, 3.0, 2.0]), np.array([2.0, 3.0, 5.0])) == pytest.approx(0.3)
+    assert inequality.hoover(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1

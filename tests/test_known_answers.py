@@ -9,7 +9,7 @@ import pytest
 
 import needsalloc as na
 from needsalloc import gradients, reference
-from needsalloc.kernels import rank
+from needsalloc.kernels import inequality
 from needsalloc.kernels.families import FAMILIES
 from small_worlds import membership, registrations
 
@@ -81,7 +81,7 @@ KNOWN: list[tuple[str, Callable[[], Answer], Answer, float]] = [
         np.log(2) / 2,
         1e-12,
     ),
-    (BY_HAND, lambda: rank.hoover(np.array([50.0, 30, 20]), np.array([20.0, 30, 50])), 0.3, 1e-12),
+    (BY_HAND, lambda: inequality.hoover(np.array([50.0, 30, 20]), np.array([20.0, 30, 50])), 0.3, 1e-12),
     (
         FILIPE,
         cohort_ages,

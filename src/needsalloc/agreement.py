@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
+from needsalloc.kernels import inequality
 
 Floats = NDArray[np.float64]
 
@@ -154,11 +155,13 @@ def _pair(both: pd.DataFrame, weight: Floats) -> dict[str, object]:
 
 
 def _ranks(values: Floats, weight: Floats) -> Floats:
-    """The weight below each value and half of that which shares it (rows,)."""
-    place = np.unique(values, return_inverse=True)[1]
-    shared = np.bincount(place, weight)
-    middle: Floats = np.cumsum(shared) - shared / 2
-    return middle[place]
+    """Ranks from 0 to 1: the share of weight below each value, and half of that which has it (rows,)."""
+    if not weight.any():
+        return values  # nothing is weighed, so nothing correlates
+    places = inequality.order(values)
+    found = np.empty(len(values))
+    found[places.rows] = inequality.ridit(weight[places.rows], places)
+    return found
 
 
 def _correlation(left: Floats, right: Floats, weight: Floats) -> float:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError, first_few
-from needsalloc.kernels import rank
+from needsalloc.kernels import inequality
 from needsalloc.linkage import NOT_RECORDED
 from needsalloc.need import NeedFormula, Supply, Unknown, Utilisation
 from needsalloc.people_cells import people_cells
@@ -287,7 +287,7 @@ def ways_to_hold(
     for way, total in totals.items():
         table[way] = total / people / (total.sum() / people.sum())
     first = totals.pop("index_supply_mean")
-    moved = {way: rank.hoover(total, first) for way, total in totals.items()}
+    moved = {way: inequality.hoover(total, first) for way, total in totals.items()}
     if team_effects is not None:
         theirs = team_effects.table.set_axis(team_effects.table.index.astype("str"))
         if lacking := cells.places[cells.places != NOT_RECORDED].difference(theirs.index).to_list():
@@ -297,7 +297,7 @@ def ways_to_hold(
             )
         table["index_team_effects"] = theirs["index_team_effects"].reindex(cells.places)
         each, other = (theirs["people"] * theirs[way] for way in ("index_team_effects", "index_supply_mean"))
-        moved["index_team_effects"] = rank.hoover(each.to_numpy(np.float64), other.to_numpy(np.float64))
+        moved["index_team_effects"] = inequality.hoover(each.to_numpy(np.float64), other.to_numpy(np.float64))
     return WaysToHold(table, pd.Series(moved, name="share_of_posts_moved", dtype=np.float64))
 
 

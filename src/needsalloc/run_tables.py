@@ -19,7 +19,7 @@ from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.index_changes import index_changes
 from needsalloc.inputs import Inputs, with_held
-from needsalloc.kernels import rank
+from needsalloc.kernels import inequality
 from needsalloc.need import NeedFormula
 from needsalloc.people import ON_2019_SCALE
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
@@ -145,7 +145,7 @@ def _moved(allocation: Allocation, other: NeedIndex) -> float:
     """The share of posts that would be elsewhere with the other need index."""
     given = allocation.table[allocation.table["target_share"] > 0]
     weighted = other.teams.loc[given.index, "weighted_population"]
-    return rank.hoover(given["target_share"].to_numpy(), weighted.to_numpy())
+    return float(inequality.hoover(given["target_share"].to_numpy(), weighted.to_numpy()))
 
 
 def _cohorts(inputs: Inputs, need: NeedIndex) -> tuple[PlanningCohorts, list[Assumption]]:

@@ -19,8 +19,8 @@ _RESOURCE = text(
 )
 _AGAINST = text(
     "Against",
-    "What the resource is set against: people; need as it is, which posts follow; or need as it would be with "
-    "the same ages everywhere.",
+    "What the resource is set against: people; need as it is, which posts follow; or need as it would be "
+    "with the same ages everywhere.",
 )
 _FEW = text("Too few areas", "Yes where fewer than 10 areas, or 10 teams that serve them: too few to say.")
 _PART = Column("{words}", "share", "", "percent", 1)
@@ -142,7 +142,8 @@ _OBSERVED: dict[str, Column] = {
     "observed_over_expected": Column(
         "Observed over expected",
         "ratio",
-        "1 is as many contacts as need expects. More is more use for the same need; fewer may be fewer staff.",
+        "1 is as many contacts as need expects. More is more use for the same need, "
+        "fewer may be fewer staff.",
         decimals=2,
     ),
     **{
