@@ -127,8 +127,8 @@ def test_a_repeat_that_differs_says_where_and_with_what(tmp_path: Path) -> None:
     write(sample(), tmp_path / "one")
     write(sample(title="Another"), tmp_path / "two")
     one, two = (read_provenance(tmp_path / name / "provenance.json") for name in ("one", "two"))
-    assert one.differing(two.files) == ["index.html", "log.md", "plan.xlsx"]
-    assert "3 of" in _compared(one, two)
+    assert one.differing(two.files) == ["index.html", "log.md", "plan.xlsx", "teams.html"]
+    assert "4 of" in _compared(one, two)
     assert "with the same software" in _compared(one, two)
     older = replace(one, software={**one.software, "numpy": "1.0"})
     assert f"numpy 1.0 then, {np.__version__} now" in _compared(older, two)

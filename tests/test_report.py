@@ -24,6 +24,7 @@ from report_samples import sample
 SAMPLE = sample()
 FILES = {
     "index.html",
+    "teams.html",
     "plan.xlsx",
     "log.md",
     "provenance.json",
@@ -309,7 +310,7 @@ def test_without_figures_of_today_there_is_no_before(bundle: Bundle) -> None:
     assert "Nobody has said what is in place now" in html
     assert "Distance from target now" not in html
     assert "Fair shares" in html
-    assert charts.teams_chart(sample(current=False)).series[0][1] == "Share of registered adults"
+    assert charts.teams_chart(sample(current=False)).key[0][1] == "Share of registered adults"
 
 
 def test_a_team_with_posts_now_and_no_target_has_no_distance(bundle: Bundle, tmp_path: Path) -> None:

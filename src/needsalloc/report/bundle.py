@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from needsalloc.assumptions import Assumption
+from needsalloc.disclosure import Rule
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -110,8 +111,14 @@ class Bundle:
     texts:
         Documents in Markdown by name ("equality", "data-flow", "transparency"): each is a file of the folder
         and a part of the page.
+    headings:
+        The heading of each of `sentences`, alike for those that stand together; empty without headings.
     disclosed:
-        A sentence that says what was suppressed and by which rule; empty where nothing was.
+        A sentence that says what was suppressed and by which rule; empty until `disclose` has looked.
+    rule:
+        How small a number is withheld from the public.
+    withheld:
+        The teams whose posts now the run went without, for they are small or would tell those that are.
     """
 
     title: str
@@ -145,6 +152,9 @@ class Bundle:
     audience: Audience = "internal"
     texts: Mapping[str, str] = field(default_factory=dict)
     disclosed: str = ""
+    rule: Rule = field(default_factory=Rule)
+    withheld: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ one by one; beyond that only the teams are, each as the union of its areas.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from needsalloc.maps import coverage
 from needsalloc.maps.classes import between, classed, fifths
@@ -45,7 +44,8 @@ class Measure:
     """A way to colour the map.
 
     `classes` holds one of 0 to 4 for each drawn area (or for each team when `of` is "team"), -1 where the
-    figure is not known; `scheme` is "s" (sequential) or "d" (diverging); `legend` is (class, words).
+    figure is not known; `scheme` is "s" (sequential) or "d" (diverging); `legend` is (class, words);
+    `sentence` says in words what the map shows.
     """
 
     key: str
@@ -54,6 +54,7 @@ class Measure:
     scheme: str
     classes: list[int]
     legend: list[tuple[str, str]]
+    sentence: str
 
     def colour(self, position: int) -> str:
         found = self.classes[position]
@@ -70,7 +71,6 @@ class Map:
     teams: list[Shape]
     measures: list[Measure]
     shown: list[str]  # the need index of each drawn area, as shown
-    sentence: str
     left_out: str
 
 
@@ -110,7 +110,6 @@ def draw(bundle: Bundle) -> Map | None:
         teams=outlines,
         measures=measures,
         shown=[column.show(value) for value in index.tolist()] if by_area else [],
-        sentence=_sentence(bundle),
         left_out=found.left_out,
     )
 
@@ -137,10 +136,19 @@ def _ring(points: npt.NDArray[np.int_]) -> str:
 def _measures(bundle: Bundle, area_index: Floats | None) -> list[Measure]:
     teams = bundle.allocation
     has_posts = (teams["target_share"] > 0).to_numpy()
+    own_index = teams[bundle.need_index].where(has_posts).to_numpy(dtype=float)
     index = area_index if area_index is not None else teams[bundle.need_index].to_numpy(dtype=float)
-    of = "team" if area_index is None else "area"
     column = schema.column(bundle, "allocation", bundle.need_index)
-    measures = [_sequential("need", "Need index", of, index, column)]
+    words = _extremes(
+        bundle,
+        own_index,
+        column,
+        "Need for each adult is highest in {} and lowest in {}",
+        f"{bundle.base_name} is 1",
+    )
+    measures = [
+        _sequential("need", "Need index", "team" if area_index is None else "area", index, column, words)
+    ]
     adults = teams[f"{bundle.people}_adults"].to_numpy(dtype=float)
     rate = np.divide(
         teams["posts"].to_numpy(dtype=float) * 10_000,
@@ -149,21 +157,25 @@ def _measures(bundle: Bundle, area_index: Floats | None) -> list[Measure]:
         where=has_posts & (adults > 0),
     )
     per_adults = schema.column(bundle, "equity", "posts_per_10000_adults")
-    measures.append(
-        _sequential("rate", f"{bundle.unit} in this plan per 10,000 adults", "team", rate, per_adults)
+    label = f"{bundle.unit} in this plan per 10,000 adults"
+    words = _extremes(
+        bundle, rate, per_adults, "This plan gives the most for 10,000 adults to {}, the least to {}"
     )
+    measures.append(_sequential("rate", label, "team", rate, per_adults, words))
     if bundle.has_current:
-        measures.append(_distance(teams["distance_from_target"].to_numpy(dtype=float)))
+        distance = teams["distance_from_target"].to_numpy(dtype=float)
+        measures.append(_distance(bundle, np.where(np.isfinite(distance), distance, np.nan)))
+        measures.append(_change(bundle, np.where(has_posts, teams["change"].to_numpy(dtype=float), np.nan)))
     return measures
 
 
-def _sequential(key: str, label: str, of: str, values: Floats, column: Column) -> Measure:
+def _sequential(key: str, label: str, of: str, values: Floats, column: Column, sentence: str) -> Measure:
     """Five classes of about equal number; fewer when many values are the same."""
     limits = fifths(values, column.decimals)
-    return _classed(key, label, of, "s", values, limits, between(limits, column.show))
+    return _classed(key, label, of, "s", values, limits, between(limits, column.show), sentence)
 
 
-def _distance(values: Floats) -> Measure:
+def _distance(bundle: Bundle, values: Floats) -> Measure:
     limits = np.array([-0.15, -0.05, 0.05, 0.15])
     names = [
         "more than 15% below",
@@ -172,29 +184,57 @@ def _distance(values: Floats) -> Measure:
         "5% to 15% above",
         "more than 15% above",
     ]
-    return _classed("distance", "Distance from target now", "team", "d", values, limits, names)
+    column = schema.column(bundle, "allocation", "distance_from_target")
+    below, above = int((values < -0.05).sum()), int((values > 0.05).sum())
+    ends = _extremes(bundle, values, column, "Furthest above is {}, furthest below {}")
+    sentence = f"{below:,} teams have over 5% less than their target now, {above:,} over 5% more. {ends}"
+    return _classed("distance", "Distance from target now", "team", "d", values, limits, names, sentence)
+
+
+def _change(bundle: Bundle, values: Floats) -> Measure:
+    """Posts in this plan less posts now, in classes that are alike on both sides of no change."""
+    column = schema.column(bundle, "allocation", "change")
+    smallest = 10.0**-column.decimals
+    size = np.abs(values[np.isfinite(values)])
+    small = max(np.quantile(size, 0.2), smallest) if len(size) else smallest
+    large = max(np.quantile(size, 0.7), 2 * small) if len(size) else 2 * smallest
+    plain = replace(column, signed=False)
+    small, large = (round(float(limit), column.decimals) for limit in (small, large))
+    edge = smallest / 2  # figures stand on steps: those on a limit belong to the class that names it
+    limits = np.array([-large - edge, edge - small, small - edge, large + edge])
+    a, b, unit = plain.show(small), plain.show(large), bundle.unit
+    names = [
+        f"loses more than {b} {unit}",
+        f"loses {a} to {b}",
+        f"changes by less than {a}",
+        f"gains {a} to {b}",
+        f"gains more than {b} {unit}",
+    ]
+    words = _extremes(bundle, values, column, "{} gains the most, {} the least or loses the most")
+    return _classed("change", "Change: this plan less now", "team", "d", values, limits, names, words)
 
 
 def _classed(
-    key: str, label: str, of: str, scheme: str, values: Floats, limits: Floats, names: Sequence[str]
+    key: str,
+    label: str,
+    of: str,
+    scheme: str,
+    values: Floats,
+    limits: Floats,
+    names: Sequence[str],
+    sentence: str,
 ) -> Measure:
     noun = "areas" if of == "area" else "teams"
     classes, legend = classed(values, limits, names, noun, "no posts of its own, or not known")
     words = [("na" if found < 0 else f"{scheme}{found}", text) for found, text in legend]
-    return Measure(key, label, of, scheme, classes.tolist(), words)
+    return Measure(key, label, of, scheme, classes.tolist(), words, sentence)
 
 
-def _sentence(bundle: Bundle) -> str:
-    teams = bundle.allocation[bundle.allocation["target_share"] > 0]
-    ranked = teams.sort_values(bundle.need_index, ascending=False)
-    column = schema.column(bundle, "allocation", bundle.need_index)
-
-    def named(row: pd.Series[Any]) -> str:
-        return f"{row['team_name']} ({column.show(row[bundle.need_index])})"
-
-    if len(ranked) < 2:
+def _extremes(bundle: Bundle, values: Floats, column: Column, words: str, where: str = "") -> str:
+    """A sentence that names the teams with the highest and the lowest value."""
+    if np.isfinite(values).sum() < 2:
         return ""
-    return (
-        f"Need for each adult is highest in {named(ranked.iloc[0])} and lowest in {named(ranked.iloc[-1])}, "
-        f"where {bundle.base_name} is 1."
-    )
+    names = bundle.allocation["team_name"].astype(str).tolist()
+    ends = (int(np.nanargmax(values)), int(np.nanargmin(values)))
+    named = words.format(*(f"{names[end]} ({column.show(float(values[end]))})" for end in ends))
+    return f"{named}, where {where}." if where else f"{named}."

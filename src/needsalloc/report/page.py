@@ -6,95 +6,189 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from needsalloc.report import charts, schema
+from needsalloc.report import charts, fairness, options, ranges, schema
 from needsalloc.report.bundle import BESIDE, Bundle
-from needsalloc.report.column import Column, is_gap
-from needsalloc.report.map import draw
+from needsalloc.report.map import Map, draw
+from needsalloc.report.markdown import to_html
+from needsalloc.report.shown import shown
+from needsalloc.report.team_table import TeamTable, team_table
+from needsalloc.report.waterfall import waterfalls
 from needsalloc.report.workbook import KINDS
 
-SUMMED = (
-    "registered_adults",
-    "resident_adults",
-    "weighted_population",
-    "per_head",
-    "current",
-    "target",
-    "posts",
-    "change",
-)
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 # Tables beside the allocation whose words need more than their heading.
-DEFINED = ("decomposition", "need_range", "index_changes")
+DEFINED = ("decomposition", "need_range", "index_changes", "options", "pace")
+# Tables that have a place of their own on the page; the others are behind the figures.
+PLACED = ("options", "options_by_team", "choices", "pace", "lorenz", "equality", "checklist")
 STATUS_WORDS = {"pass": "Passed", "warning": "Warning", "fail": "Failed", "note": "Note"}
+TEXT_TITLES = {
+    "equality": "Equality: what the plan may do to whom, and whom the data cannot see",
+    "data-flow": "Data flow: which data come from where, and what becomes of them",
+    "transparency": "Algorithmic transparency record",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of the table of teams; `bar` is a signed part (-1 to 1) of half a bar's width."""
-
-    text: str
-    kind: str
-    bar: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TeamTable:
-    """`rows` (codes, name, cells) are in the order of the allocation.
-
-    `sort_by` holds, for each row, what each column sorts it by.
-    """
-
-    heads: list[tuple[str, str]]
-    rows: list[tuple[str, str, list[Cell]]]
-    totals: list[Cell]
-    sort_by: list[list[float | str | None]]
-
-
-def page(bundle: Bundle) -> str:
-    """The page as HTML text: self-contained, and the same for the same bundle."""
+def templates() -> Environment:
+    """Where the templates are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
-    rooms = Environment(
+    return Environment(
         loader=PackageLoader("needsalloc.report", "templates"),
         autoescape=True,  # a name of a team or practice is data, whatever it holds
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates = files("needsalloc.report") / "templates"
-    script = (templates / "page.js").read_text(encoding="utf-8")
-    style = (templates / "page.css").read_text(encoding="utf-8")
+
+
+def template_text(name: str) -> str:
+    """The text of a file beside the templates."""
+    return (files("needsalloc.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def page(bundle: Bundle) -> str:
+    """The page as HTML text: self-contained, and the same for the same bundle."""
+    from markupsafe import Markup
+
+    script = template_text("page.js")
     table = team_table(bundle)
     drawing = draw(bundle)
-    return rooms.get_template("page.html.j2").render(
-        bundle=bundle,
-        key_numbers=key_numbers(bundle),
-        table=table,
-        map=drawing,
-        teams_chart=charts.teams_chart(bundle),
-        shares_chart=charts.shares_chart(bundle),
-        index_chart=charts.index_chart(bundle),
-        equity=_shown(bundle, "equity"),
-        coverage=_shown(bundle, "coverage"),
-        beside=[
-            (schema.TITLES[name], bundle.said[name], _shown(bundle, name))
-            for name in BESIDE
-            if name in bundle.beside
+    falls = waterfalls(bundle)
+    first = first_team(bundle)
+    team_options = options.compact(bundle, "options_by_team", "option", ["posts", "change"])
+    team_pace = options.compact(bundle, "pace", "year", ["posts", "change"])
+    chosen: dict[str, Any] = {
+        "options": options.side_by_side(bundle),
+        "teams_by_option": options.teams_by_option(bundle),
+        "waterfall": None if falls is None else falls.chart(first, "What its need is made of"),
+        "team_options": team_options,
+        "team_pace": team_pace,
+        "pace_chart": ranges.pace_chart(bundle),
+        "teams_by_year": options.teams_by_year(bundle),
+        "gradient_chart": fairness.gradient_chart(bundle),
+        "lorenz": fairness.lorenz(bundle),
+        "measures": fairness.measures(bundle),
+        "sensitivity_chart": ranges.sensitivity_chart(bundle),
+        "range_chart": ranges.range_chart(bundle),
+        "observed_chart": ranges.observed_chart(bundle),
+        "choices": shown(bundle, "choices") if "choices" in bundle.beside else None,
+    }
+    evidence = ["equality"] if "equality" in bundle.beside else []
+    parts = {
+        **chosen,
+        "first": first,
+        "asked": bundle.headings[0] if bundle.headings else "",
+        "findings": findings(bundle),
+        "beside": _told(bundle, [name for name in bundle.tables if name in BESIDE and name not in PLACED]),
+        "evidence": _told(bundle, evidence),
+        "texts": [
+            (TEXT_TITLES.get(name, name), Markup(to_html(text))) for name, text in bundle.texts.items()
         ],
-        definitions=definitions(bundle),
-        kinds=KINDS,
-        status_words=STATUS_WORDS,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(_json(_data(table, drawing))),  # escaped by _json
+        "questions": questions(bundle),
+    }
+    data = _data(table, drawing) | {
+        "team": {
+            "first": first,
+            "waterfall": None if chosen["waterfall"] is None or falls is None else falls.compact(),
+            "options": team_options,
+            "pace": team_pace,
+        }
+    }
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            bundle=bundle,
+            contents=contents(bundle, parts),
+            key_numbers=key_numbers(bundle),
+            table=table,
+            map=drawing,
+            teams_chart=charts.teams_chart(bundle),
+            shares_chart=charts.shares_chart(bundle),
+            index_chart=charts.index_chart(bundle),
+            equity=shown(bundle, "equity"),
+            coverage=shown(bundle, "coverage"),
+            definitions=definitions(bundle),
+            kinds=KINDS,
+            status_words=STATUS_WORDS,
+            style=Markup(template_text("page.css")),
+            script=Markup(script),
+            script_hash=hash_of(script),
+            data=Markup(_json(data)),  # escaped by _json
+            **parts,
+        )
     )
+
+
+def hash_of(script: str) -> str:
+    """What the content security policy knows our own script by."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def contents(bundle: Bundle, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(place, name) of the sections that are there, in their order."""
+    there = {
+        "options": parts["options"],
+        "team": parts["waterfall"] or parts["team_options"] or parts["team_pace"],
+        "pace": parts["pace_chart"],
+        "sure": parts["sensitivity_chart"] or parts["range_chart"] or parts["observed_chart"],
+        "behind": parts["beside"],
+        "evidence": parts["evidence"] or parts["texts"] or parts["questions"],
+    }
+    names = [
+        ("findings", "Findings"),
+        ("options", "Options"),
+        ("teams", "Teams"),
+        ("map", "Map"),
+        ("team", "One team"),
+        ("chart", "Now and plan" if bundle.has_current else "Fair shares"),
+        ("pace", "Pace"),
+        ("fairness", "Fairness"),
+        ("sure", "How sure"),
+        ("behind", "Behind"),
+        ("coverage", "Coverage"),
+        ("assumptions", "Assumptions"),
+        ("checks", "Checks"),
+        ("evidence", "Record"),
+        ("sources", "Sources"),
+        ("reading", "How to read"),
+    ]
+    return [(place, name) for place, name in names if there.get(place, True)]
+
+
+def findings(bundle: Bundle) -> list[tuple[str, tuple[str, ...]]]:
+    """The sentences after the first under their headings."""
+    headings = bundle.headings or ("",) * len(bundle.sentences)
+    rest = list(zip(headings, bundle.sentences, strict=True))[1:]
+    return [
+        (heading, tuple(sentence for _, sentence in same))
+        for heading, same in groupby(rest, key=lambda pair: pair[0])
+    ]
+
+
+def questions(bundle: Bundle) -> list[tuple[str, list[str]]]:
+    """The checklist's questions by domain: those of its first team, for all are asked the same."""
+    if "checklist" not in bundle.beside:
+        return []
+    asked = bundle.beside["checklist"].drop_duplicates(["domain", "factor", "question"])
+    return [
+        (str(domain), own["question"].astype(str).tolist())
+        for domain, own in asked.groupby("domain", sort=False)
+    ]
+
+
+def first_team(bundle: Bundle) -> int:
+    """The row that is shown before anybody chooses: the team with the most need for each adult."""
+    index = bundle.allocation[bundle.need_index].where(bundle.allocation["target_share"] > 0)
+    return int(np.nanargmax(index)) if index.notna().any() else 0
 
 
 def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
@@ -139,82 +233,28 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
     return numbers
 
 
-def team_table(bundle: Bundle) -> TeamTable:
-    """The table of teams with what a reader needs first; the workbook has every column."""
-    teams = bundle.allocation
-    names = [f"{bundle.people}_adults", bundle.need_index, "weighted_population"]
-    if bundle.has_current:
-        names += ["current", "target", "distance_from_target", "posts", "change"]
-    else:
-        names += ["per_head", "target", "posts"]
-    described = {name: schema.column(bundle, "allocation", name) for name in names}
-    lists = {name: [None if is_gap(value) else value for value in teams[name].tolist()] for name in names}
-    widest = np.nanmax([0.01, *teams["distance_from_target"].abs().clip(upper=1.0)])
-    codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
-    if len(teams["icb"].dropna().unique()) > 1:
-        codes = [f"{code} · {icb}" if icb else code for code, icb in zip(codes, teams["icb"], strict=True)]
-    rows = [
-        (code, label, [_cell(name, described[name], lists[name][i], widest) for name in names])
-        for i, (code, label) in enumerate(zip(codes, labels, strict=True))
-    ]
-    totals = [
-        Cell(described[name].show(float(teams[name].sum())) if name in SUMMED else "", described[name].form)
-        for name in names
-    ]
-    return TeamTable(
-        heads=[("Team", ""), *(_head(column) for column in described.values())],
-        rows=rows,
-        totals=totals,
-        sort_by=[[label, *(lists[name][i] for name in names)] for i, label in enumerate(labels)],
-    )
-
-
-def _cell(name: str, column: Column, value: Any, widest: float) -> Cell:
-    kind = {"posts": "number strong", "change": "number signed"}.get(name, column.form)
-    bar = None
-    if name == "distance_from_target" and value is not None:
-        bar = round(float(np.clip(value / widest, -1, 1)), 3)
-    return Cell(column.show(value), kind, bar)
-
-
-def _head(column: Column) -> tuple[str, str]:
-    """Label and unit of a heading; the unit is left out where the label has said it."""
-    label, _, base = column.label.partition(" (")
-    unit = base.rstrip(")") or column.unit
-    said = unit in ("text", "share", "ratio", "people", "1 to 5") or unit == label.lower() or " per " in label
-    return label, "" if said else unit
-
-
-def _shown(bundle: Bundle, table: str) -> dict[str, Any]:
-    """A small table as text: heads with units, rows of (text, form); no column without a figure."""
-    frame = bundle.table(table)
-    described = {
-        name: column for name, column in schema.columns(bundle, table).items() if frame[name].notna().any()
-    }
-    rows = [
-        [
-            (charts.fifth_name(value) if name == "deprivation_fifth" else column.show(value), column.form)
-            for value, (name, column) in zip(row, described.items(), strict=True)
-        ]
-        for row in frame[list(described)].itertuples(index=False, name=None)
-    ]
-    heads = [(*_head(column), column.form) for column in described.values()]
-    return {"heads": heads, "rows": rows}
-
-
 def definitions(bundle: Bundle) -> dict[str, str]:
     """Label -> meaning of what the page shows, each once."""
     tables = ("allocation", "equity", *(name for name in DEFINED if name in bundle.beside))
-    shown = [column for table in tables for column in schema.columns(bundle, table).values()]
-    return {column.label: column.meaning for column in shown if column.form != "text"}
+    columns = [column for table in tables for column in schema.columns(bundle, table).values()]
+    return {column.label: column.meaning for column in columns if column.form != "text"}
 
 
-def _data(table: TeamTable, drawing: Any) -> Mapping[str, Any]:
+def _told(bundle: Bundle, names: list[str]) -> list[tuple[str, str, Any]]:
+    return [(schema.TITLES[name], bundle.said[name], shown(bundle, name)) for name in names]
+
+
+def _data(table: TeamTable, drawing: Map | None) -> dict[str, Any]:
     """What the script needs: values to sort by, and the classes and figures of the map."""
     data: dict[str, Any] = {"values": table.sort_by}
     if drawing is not None:
         data["measures"] = {
-            measure.key: {"of": measure.of, "scheme": measure.scheme, "classes": measure.classes}
+            measure.key: {
+                "of": measure.of,
+                "scheme": measure.scheme,
+                "classes": measure.classes,
+                "sentence": measure.sentence,
+            }
             for measure in drawing.measures
         }
         data["areas"] = [
@@ -229,3 +269,6 @@ def _json(data: Mapping[str, Any]) -> str:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
+
+
+__all__ = ["definitions", "key_numbers", "page", "team_table"]

@@ -20,6 +20,7 @@ from needsalloc.report.provenance import PROVENANCE, provenance, read_provenance
 from needsalloc.report.table_schema import SCHEMA, table_schema
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 from needsalloc.whole import whole_folder
+from needsalloc.withheld import disclose
 
 Progress = Callable[[str], None]
 
@@ -45,8 +46,11 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
     ------
     OutputError
         The folder holds other people's files or cannot be written, or a table has an undescribed column.
+    DisclosureError
+        The report is for the public and holds posts now of small teams.
     """
     say = progress or (lambda _: None)
+    bundle = disclose(bundle)
     schema.dictionary(bundle)  # an undescribed column must fail before anything is written
     folder = Path(folder).resolve()
     with whole_folder(folder, before=_refuse_strangers) as draft:
@@ -64,8 +68,10 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
         write_geo(bundle, draft / "geo")
         say("page")
         from needsalloc.report.page import page
+        from needsalloc.report.team_sheets import team_sheets
 
         _write_text(draft / "index.html", page(bundle))
+        _write_text(draft / "teams.html", team_sheets(bundle))
         _write_text(draft / "log.md", log(bundle))
         _write_text(draft / "plan.toml", bundle.effective_plan)
         _write_text(draft / PROVENANCE, provenance(bundle, checksums(draft)))

@@ -6,6 +6,7 @@
   const rows = [...body.rows];
   const drawing = document.getElementById("drawing");
   const choose = document.getElementById("choose");
+  const teamChoice = document.getElementById("team-choice");
   let chosen = null;
 
   /* Sorting: rows without a figure stay last, whichever way the others run. */
@@ -53,6 +54,54 @@
   const outlineOf = (team) =>
     drawing.querySelector(`.outlines [data-team="${team}"], .teams [data-team="${team}"] path`);
 
+  /* One team at a time: the waterfall and its posts by option and year. */
+  const fall = data.team.waterfall;
+  const waterfall = document.getElementById("waterfall");
+  const signed = (size) => {
+    const text = (Math.abs(size) / 1000).toFixed(2);
+    return (text === "0.00" ? "" : size > 0 ? "+" : "−") + text;
+  };
+  const fill = (name) => {
+    const filled = document.getElementById(`team-${name}`);
+    return (team) => {
+      if (!filled) return;
+      const figures = data.team[name].teams[team];
+      [...filled.tBodies[0].rows].forEach((row, i) => {
+        row.cells[1].textContent = figures?.[i]?.[0] ?? "–";
+        row.cells[2].textContent = figures?.[i]?.[1] ?? "–";
+      });
+    };
+  };
+  const [fillOptions, fillPace] = [fill("options"), fill("pace")];
+  const one = (team) => {
+    if (!teamChoice) return;
+    teamChoice.value = team;
+    document.getElementById("team-name").textContent = nameOf(team);
+    fillOptions(team);
+    fillPace(team);
+    if (!waterfall) return;
+    const parts = fall.teams[team];
+    waterfall.hidden = parts === null;
+    document.getElementById("no-waterfall").hidden = parts !== null;
+    if (parts === null) return;
+    const at = (height) => (100 * (height / 1000 - fall.low)) / (fall.high - fall.low);
+    let height = 1000;
+    const rows = [...waterfall.querySelectorAll("tbody tr")].slice(1);
+    rows.forEach((row, i) => {
+      const last = i === rows.length - 1;
+      const [from, to] = last ? [1000, parts[i]] : [height, height + parts[i]];
+      const bar = row.querySelector("rect");
+      bar.setAttribute("class", last ? "whole" : parts[i] > 0 ? "more" : "less");
+      bar.setAttribute("x", `${Math.min(at(from), at(to)).toFixed(2)}%`);
+      bar.setAttribute("width", `${Math.abs(at(to) - at(from)).toFixed(2)}%`);
+      row.cells[2].textContent = last ? (parts[i] / 1000).toFixed(2) : signed(parts[i]);
+      height = to;
+    });
+  };
+  teamChoice?.addEventListener("change", () => {
+    if (teamChoice.value !== chosen) choice(teamChoice.value, true);
+  });
+
   const light = (team) => {
     if (!drawing) return;
     const outline = team === null ? null : outlineOf(team);
@@ -66,6 +115,7 @@
     chosen = team === chosen ? null : team;
     light(chosen);
     if (choose) choose.value = chosen ?? "";
+    one(chosen ?? String(data.team.first));
     const card = document.getElementById("card");
     if (card) {
       card.hidden = chosen === null;
@@ -114,6 +164,7 @@
     for (const legend of document.querySelectorAll(".legend")) legend.hidden = legend.dataset.measure !== key;
     const label = document.querySelector(`input[name="measure"][value="${key}"]`).parentElement.textContent.trim();
     document.getElementById("map-title").textContent = `Map coloured by: ${label}`;
+    document.getElementById("map-text").textContent = measure.sentence;
   };
   document.querySelector(".measures").addEventListener("change", (event) => colour(event.target.value));
   colour(document.querySelector(".measures input:checked").value);
