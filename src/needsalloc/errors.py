@@ -59,6 +59,10 @@ class OutputError(NeedsallocError):
     """An output folder that cannot be written, or that must not be overwritten."""
 
 
+class DisclosureError(NeedsallocError):
+    """Small numbers shown without a reason, or people in small teams in a report for the public."""
+
+
 def first_few(values: Iterable[object], n: int = 5) -> str:
     """The first `n` values for a message, and how many more there are."""
     listed = [str(value) for value in values]

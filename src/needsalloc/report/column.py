@@ -8,8 +8,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from numbers import Real
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from needsalloc.disclosure import SUPPRESSED
+
+# The symbol of the Government Statistical Service for what is confidential.
+CONFIDENTIAL = "[c]"
 Form = Literal["text", "number", "percent"]
 
 
@@ -52,8 +58,23 @@ def is_gap(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
 
 
+def withheld_cells(frame: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+    """Column -> (rows,) which of its cells are withheld and to be shown as `CONFIDENTIAL`; no others."""
+    if SUPPRESSED not in frame:
+        return {}
+    words = [set(str(names).split()) for names in frame[SUPPRESSED]]
+    every = set().union(*words)
+    return {
+        str(name): np.array([name in row for row in words]) for name in frame.columns if name in every
+    }
+
+
 def text(label: str, meaning: str) -> Column:
     return Column(label, "text", meaning, "text")
 
 
-__all__ = ["Column", "Form", "is_gap", "text"]
+WITHHELD = text(
+    "Withheld", "Columns of the row that are withheld, since small numbers could be told from them."
+)
+
+__all__ = ["CONFIDENTIAL", "WITHHELD", "Column", "Form", "is_gap", "text", "withheld_cells"]
