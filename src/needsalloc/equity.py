@@ -281,13 +281,24 @@ class InequalityMeasures:
             resource, need = pair.sums(code, len(names))
             areas = np.bincount(code[pair.n > 0], minlength=len(names))
             per_need = np.divide(resource, need, out=np.full(len(names), np.nan), where=need > 0)
-            frame = pd.DataFrame({"grouping": labels.name, "group": names, "areas": areas})
-            frame = frame.assign(population=people, amount=resource)
-            for name, amount in (("population", people), ("need", need), ("resource", resource)):
-                frame[f"share_of_{name}"] = inequality.shares(amount)
-            frame["resource_per_need"] = per_need * self.columns.per
-            frame["relative_to_all"] = per_need * need.sum() / resource.sum()
-            rows.append(pair.named(frame.assign(too_few_areas=areas < FEW)))
+            shares = {"population": people, "need": need, "resource": resource}
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "resource": pair.resource,
+                        "need": pair.need,
+                        "grouping": labels.name,
+                        "group": names,
+                        "areas": areas,
+                        "population": people,
+                        "amount": resource,
+                        **{f"share_of_{name}": inequality.shares(of) for name, of in shares.items()},
+                        "resource_per_need": per_need * self.columns.per,
+                        "relative_to_all": per_need * need.sum() / resource.sum(),
+                        "too_few_areas": areas < FEW,
+                    }
+                )
+            )
         return pd.concat(rows, ignore_index=True)
 
     def _labels(self, column: str) -> pd.Series:
