@@ -233,7 +233,7 @@ FAULTS = (
         plan=put(REGISTRATIONS, "../secret.csv"),
     ),
     Fault(
-        "an absolute path", ("leads out of the data folder", "--data"), plan=put(REGISTRATIONS, "/etc/hosts")
+        "an absolute path", ("a path of this machine alone", "--data"), plan=put(REGISTRATIONS, "/etc/hosts")
     ),
     Fault("a path with a NUL", ("[inputs] registrations", "no path"), plan=put(REGISTRATIONS, "a\\u0000b")),
     Fault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,58 +13,37 @@ from needsalloc.errors import ConservationError, first_few
 from needsalloc.growth import Growth
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
+from needsalloc.matching import matching_checks
+from needsalloc.options import Option
+from needsalloc.pace import PaceOfChange
 from needsalloc.people import People
+from needsalloc.plan import Plan
+from needsalloc.plan_sections import THIS_PLAN
 from needsalloc.report import Check
-from needsalloc.teams import NOT_IN_MAP
+from needsalloc.skills import SkillMix
 
-DAYS_APART = 100
 LOW_COVERAGE = 0.5
 
 
 def input_checks(inputs: Inputs, people: People) -> list[Check]:
     """Gaps and mismatches of the files, before anything is computed."""
-    catchment = people.catchment
-    lost = float(catchment.registered_by_team["registered"].get(NOT_IN_MAP, 0.0))
-    checks = [
-        Check(
-            "Patients of practices missing from the map", "warning" if lost else "pass", f"{lost:,.0f}", "0"
-        )
-    ]
-    lists_on, map_on = (inputs.frames[role].attrs.get("on") for role in ("registrations", "membership"))
-    if lists_on and map_on:
-        apart = abs((lists_on - map_on).days)
-        checks.append(
-            Check(
-                "Days between the lists and the map",
-                "warning" if apart > DAYS_APART else "pass",
-                f"{apart:,}",
-                f"at most {DAYS_APART}",
-            )
-        )
-    if "boundaries" in inputs.frames:
-        blank = len(catchment.areas.difference(inputs.frames["boundaries"].index))
-        checks.append(
-            Check("Areas that the boundary file lacks", "warning" if blank else "pass", f"{blank:,}", "0")
-        )
-    registered = catchment.registered_by_area.to_numpy()
+    registered = people.catchment.registered_by_area.to_numpy()
     low = registered < LOW_COVERAGE * people.residents
-    checks.append(
+    return [
+        *matching_checks(inputs.frames, inputs.days),
         Check(
             f"Areas with fewer than {LOW_COVERAGE:.0%} of their residents on these lists",
             "note" if low.any() else "pass",
             f"{low.sum():,} of {len(registered):,} areas, with {registered[low].sum():,.0f} patients",
             "few patients: those who live beyond the edge of the lists",
-        )
-    )
-    checks.append(
+        ),
         Check(
             "Registered patients over residents, in the other areas",
             "note",
             f"{registered[~low].sum() / people.residents[~low].sum():.3f}",
             "about 1; lists and population have dates of their own",
-        )
-    )
-    return checks
+        ),
+    ]
 
 
 def conservation_checks(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> list[Check]:
@@ -82,9 +61,54 @@ def conservation_checks(inputs: Inputs, need: NeedIndex, allocation: Allocation)
         _equal(
             f"{allocation.unit} in the plan, and of the teams",
             allocation.table["posts"].sum(),
-            allocation.total,
+            inputs.plan.plan.total - held_back(inputs.plan),
         ),
     ]
+
+
+def option_checks(options: Iterable[Option]) -> list[Check]:
+    """The total of every option but the plan itself, by its own words."""
+    return [
+        _equal(
+            f"{each.allocation.unit} in the option “{each.name}”, and of the teams",
+            each.allocation.table["posts"].sum(),
+            each.plan.plan.total - held_back(each.plan),
+        )
+        for each in options
+        if each.name != THIS_PLAN
+    ]
+
+
+def pace_checks(inputs: Inputs, pace: PaceOfChange) -> list[Check]:
+    """The total of every year: what is in place now, grown as the plan says, to a step."""
+    section, step = inputs.plan.pace, inputs.plan.plan.step
+    if section is None:
+        return []
+    growth = section.growth if isinstance(section.growth, list) else [section.growth] * section.years
+    grown = inputs.frames["current"]["current"].sum() * np.cumprod(1.0 + np.array(growth))
+    posts = pace.table["posts"].groupby("year").sum()
+    return [
+        _equal(f"{pace.unit} in year {year} of the pace, and of the teams", found, round(total / step) * step)
+        for (year, found), total in zip(posts.items(), grown, strict=True)
+    ]
+
+
+def skill_checks(allocation: Allocation, mix: SkillMix) -> list[Check]:
+    """The posts of all bands, and the largest gap between a team's bands and its posts."""
+    gap = (mix.posts.sum(axis=1) - allocation.table["posts"]).abs().max()
+    return [
+        _equal(
+            f"{mix.unit} of all bands, and of the plan",
+            mix.posts.to_numpy().sum(),
+            allocation.table["posts"].sum(),
+        ),
+        _equal("Largest gap between a team's bands and its posts", float(gap), 0.0),
+    ]
+
+
+def held_back(plan: Plan) -> float:
+    """What no team has of the total, by the plan's own words."""
+    return sum(float(each.posts) for each in plan.allocate.reserves if not isinstance(each.posts, Mapping))
 
 
 def _of_residents(inputs: Inputs, need: NeedIndex) -> list[Check]:

@@ -14,9 +14,11 @@ from needsalloc.errors import first_few
 from needsalloc.grouping import OF_AREAS
 from needsalloc.index import NeedIndex, least_fitted_score
 from needsalloc.inputs import Inputs
+from needsalloc.people import People
 from needsalloc.plan import Plan
 from needsalloc.report import Check
 from needsalloc.teams import NOT_IN_MAP
+from needsalloc.withheld import withheld_in_words
 
 
 def sentences(
@@ -32,15 +34,44 @@ def sentences(
     left_out = _without_a_team(need, table, plan.catchment.icb)
     return (
         f"The plan shares {plan.plan.total:,g} {unit} of district nursing between {len(teams):,} teams, in "
-        f"steps of {plan.plan.step:g}, in proportion to the expected need of their {need.people} adults.",
+        f"steps of {plan.plan.step:g}, in proportion to the expected need of their {need.people} adults"
+        f"{_choices_in_words(inputs, allocation)}.",
         f"Need per adult runs from {index.min():.2f} ({names[low]}) to {index.max():.2f} "
         f"({names[high]}), where {need.base.name} is 1.00.",
-        _against_now(allocation, audit),
+        _against_now(inputs, allocation, audit),
         _how_sure(inputs, moved),
-        f"Left out: children, since the formula is for adults; {left_out}; "
+        f"Left out: children, since the formula is for adults; {left_out}; {_time_in_words(plan)}"
         "and whatever no open file says of need.",
         "The plan shares a total. It does not say how many posts are needed: if all teams are short, all "
         "targets are short.",
+    )
+
+
+def _choices_in_words(inputs: Inputs, allocation: Allocation) -> str:
+    """What a plan takes into account beside need, as the end of a sentence; "" if nothing."""
+    section, unit = inputs.plan.allocate, allocation.unit
+    said = []
+    if section.inequalities:
+        said.append(f"{section.inequalities:.0%} of it by heads that count more where the planner says so")
+    if section.time:
+        said.append(f"times the minutes of a contact ({section.time.source})")
+    if section.price:
+        said.append(f"times the price of each place ({section.price.source})")
+    if allocation.top_slice:
+        said.append(f"after {allocation.top_slice:,g} {unit} are held back")
+    if held := int((allocation.table["held_by"] != "").sum()):
+        said.append(f"inside limits, which hold {held:,} teams")
+    if section.adjustments:
+        count = len(section.adjustments)
+        said.append(f"with {count:,} local adjustment{'s' * (count > 1)}")
+    return "".join(f", {part}" for part in said)
+
+
+def _time_in_words(plan: Plan) -> str:
+    if plan.allocate.time or plan.allocate.price:
+        return ""
+    return (
+        "travel and the time of a contact, since contacts are not workload and no open file gives minutes; "
     )
 
 
@@ -74,15 +105,18 @@ def _without_a_team(need: NeedIndex, table: pd.DataFrame, icb: str | None) -> st
     )
 
 
-def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
+def _against_now(inputs: Inputs, allocation: Allocation, audit: EquityAudit) -> str:
+    withheld = withheld_in_words(inputs, allocation.unit)
     if not allocation.has_current:
-        return "Nobody said what each team has now, so the plan shows targets and no changes."
+        return withheld or "Nobody said what each team has now, so the plan shows targets and no changes."
     given = allocation.table[allocation.table["target_share"] > 0]
     known = given[given["current"].notna()]
     short = int((known["distance_from_target"] < 0).sum())
     now = allocation.table["current"].sum()
     sentence = f"{short:,} of {len(known):,} teams have less than their target now."
-    if math.isfinite(audit.hoover):
+    if withheld:
+        sentence = f"{withheld} Of the others {sentence}"
+    elif math.isfinite(audit.hoover):
         if abs(now - allocation.total) < allocation.step:
             sentence += f" {audit.hoover:.1%} of posts would have to move"
         else:
@@ -93,7 +127,28 @@ def _against_now(allocation: Allocation, audit: EquityAudit) -> str:
         gains = known.nlargest(1, "change").iloc[0]
         largest = f"{gains['change']:+.1f} {allocation.unit} ({gains['team_name']})"
         sentence += f"; the largest gain is {largest}." if gains["change"] > 0 else "; no team gains."
-    return sentence
+    return f"{sentence}{_vacancies_in_words(known, allocation.unit)} {_basis_in_words(allocation)}"
+
+
+def _vacancies_in_words(known: pd.DataFrame, unit: str) -> str:
+    """What of the losses nobody fills, where every team that loses said so."""
+    losing = known[known["change"] < 0]
+    if losing.empty or losing["vacancies"].isna().any():
+        return ""
+    lost, filled = -losing["change"].sum(), losing["filled_posts_lost"].sum()
+    return (
+        f" Of {lost:,.1f} {unit} that teams lose, {lost - filled:,.1f} are vacant now and {filled:,.1f} are "
+        "filled."
+    )
+
+
+def _basis_in_words(allocation: Allocation) -> str:
+    basis, on = allocation.basis, allocation.on
+    if basis is None:
+        return "The sheet does not say whether posts now are funded, in post or paid."
+    words = {"establishment": "funded posts (establishment)", "in post": "staff in post"}
+    day = f" on {on}" if on else ", of a day that is not stated"
+    return f"Posts now are {words.get(basis, 'paid posts, bank and agency among them')}{day}."
 
 
 def warnings(
@@ -103,8 +158,9 @@ def warnings(
     checks: Iterable[Check],
     *,
     made_up: bool,
+    withheld: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """What must be read before anything else."""
+    """What must be read before anything else; `withheld` are teams whose posts now the public is not told."""
     found = (
         ["Everything here is made up: a synthetic ICB, to show what a plan looks like."] if made_up else []
     )
@@ -130,7 +186,7 @@ def warnings(
         + f" need index is {crude:.2f} with the ages it has, and would be {at_equal_ages:.2f} with the same "
         "ages everywhere."
     )
-    if audit.most_deprived_change < 0:
+    if audit.most_deprived_change < 0 and not withheld:
         loss = f"{-audit.most_deprived_change:,.1f} {allocation.unit}"
         found.append(f"The most deprived fifth would lose {loss} against today. {why}")
     elif first["share_of_posts"] < first["share_of_people"]:
@@ -139,7 +195,7 @@ def warnings(
             f"{first['share_of_posts']:.1%} of posts. {why}"
         )
     given = allocation.table[allocation.table["target_share"] > 0]
-    unknown = given.index[given["current"].isna()]
+    unknown = given.index[given["current"].isna()].difference(list(withheld))
     if allocation.has_current and len(unknown):
         found.append(
             f"Posts now were not given for {len(unknown):,} of {len(given):,} teams: {first_few(unknown)}. "
@@ -150,7 +206,9 @@ def warnings(
             f"A tie decided the last step of {len(allocation.tied):,} teams: {first_few(allocation.tied)}."
         )
     if off := allocation.below_quota + allocation.above_quota:
-        found.append(f"{len(off):,} teams are more than a step from their target: {first_few(off)}.")
+        held = int((allocation.table.loc[list(off), "held_by"] != "").sum())
+        by = f"; limits hold {held:,} of them" if held else ""
+        found.append(f"{len(off):,} teams are more than a step from their target: {first_few(off)}{by}.")
     return tuple(found)
 
 
@@ -251,24 +309,26 @@ def _without_pcn_in_words(plan: Plan, need: NeedIndex) -> str:
 
 def assumptions(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[Assumption, ...]:
     """Of the formula, of the people, and of sharing posts."""
+    outside = [] if inputs.own_formula is not None else [_outside_fitted_range(need, allocation)]
+    return (*assumed(inputs, need.use.people), *outside)
+
+
+def assumed(inputs: Inputs, people: People) -> list[Assumption]:
+    """What a plan assumes before anything is computed: of its formula, its people, and of sharing posts."""
     from_print = inputs.own_formula is None
-    found = [
-        Assumption(
-            "A contact takes the same time everywhere",
-            "No open file gives travel or minutes by team; contacts are not workload",
-            "assumption",
-            "Filipe et al. 2024 count contacts" if from_print else "",
-        ),
-        Assumption(
-            "In the equity table each team's posts are spread over its areas by expected use",
-            "Nobody records where posts work",
-            "assumption",
-            "",
-        ),
-    ]
+    found = []
+    if inputs.plan.allocate.time is None:
+        found.append(
+            Assumption(
+                "A contact takes the same time everywhere",
+                "No open file gives travel or minutes by team; contacts are not workload",
+                "assumption",
+                "Filipe et al. 2024 count contacts" if from_print else "",
+            )
+        )
     if from_print:
-        found += [_contacts_by_age(), _outside_fitted_range(need, allocation)]
-    if not need.use.people.catchment.is_national:
+        found.append(_contacts_by_age())
+    if not people.catchment.is_national:
         found.append(
             Assumption(
                 "Residents beyond the registered are taken to be on lists outside the data",
@@ -277,11 +337,9 @@ def assumptions(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tupl
                 "registrations",
             )
         )
-    if allocation.minimum:
-        found.append(
-            Assumption(f"No team gets less than {allocation.minimum:g}", "The plan says so", "choice", "plan")
-        )
-    return (*need.use.formula.notes, *need.use.people.notes, *found)
+    if minimum := inputs.plan.allocate.minimum:
+        found.append(Assumption(f"No team gets less than {minimum:g}", "The plan says so", "choice", "plan"))
+    return [*inputs.formula.notes, *people.notes, *found]
 
 
 def _contacts_by_age() -> Assumption:
@@ -309,4 +367,4 @@ def _outside_fitted_range(need: NeedIndex, allocation: Allocation) -> Assumption
     )
 
 
-__all__ = ["assumptions", "parameters", "sentences", "warnings"]
+__all__ = ["assumed", "assumptions", "parameters", "sentences", "warnings"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,17 @@ from needsalloc.errors import FormulaError, InputFileError, PlanError, first_few
 from needsalloc.formulas.tables import open_toml
 from needsalloc.formulas.weights import Weights
 from needsalloc.growth import Growth
+from needsalloc.matching import day_of
 from needsalloc.need import NeedFormula
 from needsalloc.plan import InputFile, Plan
 from needsalloc.report import Source
 from needsalloc.sources._opening import checksum, read_bytes
+from needsalloc.sources.by_team import (
+    read_by_team,
+    read_contacts,
+    read_inequality_weights,
+    read_previous,
+)
 from needsalloc.sources.growth import read_growth
 from needsalloc.sources.own import read_counts, read_shares
 
@@ -46,6 +54,10 @@ _ROLES: Mapping[str, _Role] = {
     "lists": _Role(sources.read_lists, "NHS England", f"{_LISTS}: by single year of age and sex"),
     "conditions": _Role(sources.read_conditions, "NHS England", "Quality and Outcomes Framework: registers"),
     "current": _Role(sources.read_current, "the planner", "Posts in place now"),
+    "by_team": _Role(read_by_team, "the planner", "Figures by team"),
+    "inequalities": _Role(read_inequality_weights, "the planner", "Weights for the inequalities share"),
+    "contacts": _Role(read_contacts, "the planner", "Contacts by team"),
+    "previous": _Role(read_previous, "the planner", "An earlier plan"),
     "boundaries": _Role(sources.read_boundaries, "Office for National Statistics", "LSOA boundaries"),
     "shares": _Role(read_shares, "the planner", "Shares of adults with a condition"),
     "counts": _Role(read_counts, "the planner", "Counts for the planning cohorts"),
@@ -63,7 +75,7 @@ _ROLES: Mapping[str, _Role] = {
         sources.read_population, "Office for National Statistics", "People by LSOA of the edition before"
     ),
 }
-_OWN = ("current", "shares", "counts", "growth")
+_OWN = ("current", "by_team", "inequalities", "contacts", "previous", "shares", "counts", "growth")
 _IN_PARTS = "lists"  # women's and men's lists are published in two files
 _TABLES_USED = (
     "open-data-concordance",
@@ -77,6 +89,7 @@ class Inputs:
 
     own_formula: `file`, `sha256` and `rows` of a formula that is the planner's own, None for a published one.
     checksums: path in the plan -> sha256, of every file that it names.
+    option_formulas: of each option that has need of its own, by its name, its formula and own formula.
     """
 
     plan: Plan
@@ -84,6 +97,7 @@ class Inputs:
     formula: NeedFormula
     own_formula: Mapping[str, Any] | None
     checksums: Mapping[str, str]
+    option_formulas: Mapping[str, tuple[NeedFormula, Mapping[str, Any] | None]]
 
     @property
     def growth(self) -> Growth | None:
@@ -105,6 +119,11 @@ class Inputs:
         )
         return self.plan.model_copy(update={"checksums": dict(self.checksums), "report": report})
 
+    @property
+    def days(self) -> dict[str, date | None]:
+        """The day of each file, as it says itself, else as the plan says; None where that is no day."""
+        return days_of(self.plan, self.frames)
+
     def dated(self, role: str) -> str:
         """The day or edition of a file, as it says itself, else as the plan says."""
         attrs = self.frames[role].attrs
@@ -112,8 +131,20 @@ class Inputs:
         return str(said or "not stated in the file or the plan")
 
 
-def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = None) -> Inputs:
-    """Read every file of the plan from `folder`.
+def days_of(plan: Plan, frames: Mapping[str, pd.DataFrame]) -> dict[str, date | None]:
+    """The day of each frame by role, None where neither the file nor the plan says one."""
+    files = plan.inputs.files()
+    return {role: frame.attrs.get("on") or day_of(files[role].on) for role, frame in frames.items()}
+
+
+def read_inputs(
+    plan: Plan,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    frames: Mapping[str, pd.DataFrame] | None = None,
+) -> Inputs:
+    """Read every file of the plan from `folder`; `frames` are those that were read already, by role.
 
     Raises InputFileError if there is no such folder or a file is not the one that [checksums] name, PlanError
     for a path that leads out of it or a column that no reader knows, FormulaError for a formula that is none,
@@ -124,27 +155,41 @@ def read_inputs(plan: Plan, folder: str | Path, *, progress: Progress | None = N
         raise InputFileError(
             f"The data folder {folder} does not exist. Name the folder of the files with --data."
         )
-    checksums = _checksums(plan, folder)
-    formula, own = _formula(plan, folder)
-    frames = {}
+    checksums = checksums_of(plan, folder)
+    formula, own = formula_of(plan, folder)
+    found = dict(frames or {})
     for role, file in plan.inputs.files().items():
+        if role in found:
+            continue
         if progress:
             progress(f"reading {role}")
-        paths = _inside(folder, f"[inputs] {role}", _paths(role, file))
-        try:
-            frames[role] = _ROLES[role].reader(*paths, **file.named_columns)
-        except TypeError as error:
-            if "unexpected keyword" not in str(error):
-                raise
-            word = str(error).rsplit(" ", 1)[-1]
-            raise PlanError(
-                f"[inputs.{role}] names {word}, which the reader of that file does not know. "
-                "docs/plan.md lists the words it knows."
-            ) from error
-    return Inputs(plan, frames, formula, own, checksums)
+        found[role] = read_role(folder, role, file)
+    options = {
+        option.name: formula_of(plan.with_option(option), folder) for option in plan.options if option.need
+    }
+    return Inputs(plan, found, formula, own, checksums, options)
 
 
-def _checksums(plan: Plan, folder: Path) -> dict[str, str]:
+def read_role(folder: Path, role: str, file: InputFile) -> pd.DataFrame:
+    """One input of a plan, as its reader returns it.
+
+    Raises PlanError for a path that leads out of the folder or a column that no reader knows, and whatever
+    the reader refuses.
+    """
+    paths = _inside(folder, f"[inputs] {role}", _paths(role, file))
+    try:
+        return _ROLES[role].reader(*paths, **file.named_columns)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        word = str(error).rsplit(" ", 1)[-1]
+        raise PlanError(
+            f"[inputs.{role}] names {word}, which the reader of that file does not know. "
+            "docs/plan.md lists the words it knows."
+        ) from error
+
+
+def checksums_of(plan: Plan, folder: Path) -> dict[str, str]:
     """Path in the plan -> sha256, of every file that it names.
 
     Raises InputFileError if one is not the file that the plan's own [checksums] name, PlanError if they name
@@ -153,8 +198,8 @@ def _checksums(plan: Plan, folder: Path) -> dict[str, str]:
     named = {
         path: f"[inputs] {role}" for role, file in plan.inputs.files().items() for path in _paths(role, file)
     }
-    if plan.need.formula not in published.NAMES:
-        named[plan.need.formula] = "[need] formula"
+    formulas = [plan.need.formula, *(plan.with_option(option).need.formula for option in plan.options)]
+    named |= {name: "[need] formula" for name in formulas if name not in published.NAMES}
     unknown = plan.checksums.keys() - named.keys()
     if unknown:
         raise PlanError(
@@ -183,7 +228,7 @@ def with_held(formula: NeedFormula, plan: Plan) -> NeedFormula:
     return formula.hold(plan.need.hold, "The plan says so: no file of it gives them by person, area or list")
 
 
-def _formula(plan: Plan, folder: Path) -> tuple[NeedFormula, Mapping[str, Any] | None]:
+def formula_of(plan: Plan, folder: Path) -> tuple[NeedFormula, Mapping[str, Any] | None]:
     """The formula that the plan names, with what it holds, and the planner's own file if it is one.
 
     Raises FormulaError for a name that is neither published nor a TOML file, and for a formula that is not
@@ -271,8 +316,9 @@ def cited(inputs: Inputs, *, made_up: bool) -> tuple[Source, ...]:
                 source["rows"],
             )
         )
-    if inputs.own_formula is not None:
-        formula, file = inputs.formula, inputs.own_formula
+    formulas = [(inputs.formula, inputs.own_formula), *inputs.option_formulas.values()]
+    own_files = {file["file"]: (formula, file) for formula, file in formulas if file is not None}
+    for formula, file in own_files.values():
         found.append(
             Source(
                 "formula",
@@ -310,4 +356,15 @@ def _tables_used(formula: NeedFormula) -> tuple[str, ...]:
     return _TABLES_USED if by_age & {*predictors.columns([*formula.count, *formula.zero])} else ()
 
 
-__all__ = ["OGL", "Inputs", "Progress", "cited", "read_inputs", "with_held"]
+__all__ = [
+    "OGL",
+    "Inputs",
+    "Progress",
+    "checksums_of",
+    "cited",
+    "days_of",
+    "formula_of",
+    "read_inputs",
+    "read_role",
+    "with_held",
+]

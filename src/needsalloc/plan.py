@@ -4,136 +4,35 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from needsalloc.errors import InputFileError, PlanError, first_few
+from needsalloc.plan_sections import (
+    AllocateSection,
+    CatchmentSection,
+    CostSection,
+    DisclosureSection,
+    InputFile,
+    InputsSection,
+    NeedSection,
+    OptionSection,
+    PaceSection,
+    PlanSection,
+    ReportSection,
+    Section,
+    SkillsSection,
+    repeated,
+)
 from needsalloc.report.provenance import read_provenance
 
-
-class _Section(BaseModel):
-    """A section that knows its keys: a misspelt one is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class PlanSection(_Section):
-    """What is shared, and how far the plan has come."""
-
-    title: str
-    service: Literal["district-nursing"] = "district-nursing"
-    total: Annotated[float, Field(gt=0)]
-    unit: str = "FTE"
-    step: Annotated[float, Field(gt=0)] = 1.0
-    status: str = "for discussion"
-
-
-class InputFile(_Section):
-    """A file; `on` says what day it describes where it does not say so itself.
-
-    One in a layout of its own names its columns, as the reader's own keywords.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    path: str | list[str]
-    on: str | date | None = None
-
-    @property
-    def paths(self) -> list[str]:
-        """One path, or the several files that make up one input."""
-        return [self.path] if isinstance(self.path, str) else self.path
-
-    @property
-    def named_columns(self) -> dict[str, str]:
-        """Keyword of the reader -> column of the file."""
-        return {name: str(column) for name, column in (self.model_extra or {}).items()}
-
-
-Input = InputFile | str | list[str]
 _INPUT_FORMS = ("InputFile", "str", "list[str]")
 _GROWTH_FORM = "a table with a path, the plan year (to) and whose projection it is (source)"
 
 
-class GrowthFile(InputFile):
-    """Factors of growth to the plan year, by age or by area, and whose projection they are."""
-
-    to: str
-    source: str
-
-
-class InputsSection(_Section):
-    """Paths relative to --data, else to the plan's folder; never outside it."""
-
-    registrations: Input
-    membership: Input
-    population: Input
-    deprivation: Input
-    lists: Input
-    conditions: Input | None = None
-    current: Input | None = None
-    boundaries: Input | None = None
-    shares: Input | None = None
-    counts: Input | None = None
-    growth: GrowthFile | None = None
-    disability: Input | None = None
-    deprivation_before: Input | None = None
-    lookup: Input | None = None
-    population_before: Input | None = None
-
-    @model_validator(mode="after")
-    def _carriers_carry_something(self) -> InputsSection:
-        if self.deprivation_before is None and (self.lookup or self.population_before):
-            raise ValueError(
-                "[inputs] lookup and population_before only carry deprivation_before to these areas: name it "
-                "too, or take them out"
-            )
-        return self
-
-    def files(self) -> dict[str, InputFile]:
-        """The inputs that were given, by role."""
-        given = {role: getattr(self, role) for role in type(self).model_fields}
-        return {
-            role: value if isinstance(value, InputFile) else InputFile(path=value)
-            for role, value in given.items()
-            if value is not None
-        }
-
-
-class CatchmentSection(_Section):
-    """Which teams, by which method, and for which ICB if not for all."""
-
-    teams: Literal["pcn"] = "pcn"
-    method: Literal["proportional", "first_past_the_post"] = "proportional"
-    icb: str | None = None
-
-
-class NeedSection(_Section):
-    """Which formula, what it holds for everybody, where its index is 1, and whose need a team answers for."""
-
-    formula: str = "district-nursing/liverpool-2024"
-    hold: dict[str, float] = {}
-    base: Literal["england", "icb"] = "england"
-    people: Literal["registered", "resident"] = "registered"
-
-
-class AllocateSection(_Section):
-    """How posts are rounded, and the least a team gets."""
-
-    rule: Literal["webster"] = "webster"
-    minimum: Annotated[float, Field(ge=0)] = 0.0
-    posts_without_pcn: bool = False
-
-
-class ReportSection(_Section):
-    """Where the finished folder goes, relative to where the command is run."""
-
-    out: str
-
-
-class Plan(_Section):
+class Plan(Section):
     """One run: sections as in the file, defaults filled in."""
 
     plan: PlanSection
@@ -141,8 +40,21 @@ class Plan(_Section):
     catchment: CatchmentSection = CatchmentSection()
     need: NeedSection = NeedSection()
     allocate: AllocateSection = AllocateSection()
+    pace: PaceSection | None = None
+    skills: SkillsSection | None = None
+    cost: CostSection | None = None
+    options: list[OptionSection] = Field(default_factory=list)
     report: ReportSection
-    checksums: dict[str, str] = {}
+    disclosure: DisclosureSection = DisclosureSection()
+    checksums: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """How far the plan has come: for discussion until it says who agreed it, and when."""
+        agreed = self.plan.agreed
+        if agreed is None:
+            return "for discussion"
+        return f"agreed by {agreed.by}, {agreed.on.day} {agreed.on:%B %Y}"
 
     @model_validator(mode="after")
     def _teams_of_areas_serve_residents(self) -> Plan:
@@ -152,6 +64,48 @@ class Plan(_Section):
                 'those who live there: write people = "resident" under [need]'
             )
         return self
+
+    @model_validator(mode="after")
+    def _what_is_asked_has_its_file(self) -> Plan:
+        time = self.allocate.time
+        by_team = {
+            "[allocate.time] minutes": time and time.minutes,
+            "[allocate.time] travel": time and time.travel,
+            "[allocate.price]": self.allocate.price and "price",
+            "[pace] turnover": self.pace and self.pace.turnover,
+        }
+        lacking = [
+            (f"{place} is a column", "by_team")
+            for place, value in by_team.items()
+            if isinstance(value, str) and self.inputs.by_team is None
+        ]
+        if self.allocate.inequalities and self.inputs.inequalities is None:
+            lacking.append(("[allocate] inequalities goes by weights", "inequalities"))
+        if self.inputs.current is None:
+            said = {"[pace] starts": self.pace, "[cost] compares": self.cost}
+            lacking += [
+                (f"{what} from posts in place now", "current") for what, asked in said.items() if asked
+            ]
+        if lacking:
+            raise ValueError("; ".join(f"{what}: name the file of [inputs] {role}" for what, role in lacking))
+        if self.cost is not None and self.skills is None:
+            raise ValueError("[cost] is by band: say under [skills] which part of the posts each band has")
+        twice = repeated([option.name for option in self.options])
+        if twice:
+            raise ValueError(f"[[options]] have the same name: {first_few(twice)}; name each once")
+        return self
+
+    def with_option(self, option: OptionSection) -> Plan:
+        """This plan with what an option has otherwise; PlanError naming every wrong key or value of it."""
+        own = self.model_dump(
+            exclude_none=True, include={"plan", "inputs", "catchment", "need", "allocate", "report"}
+        )
+        given = own | {section: own[section] | keys for section, keys in option.differs().items()}
+        try:
+            return Plan.model_validate(given)
+        except ValidationError as error:
+            faults = dict.fromkeys(_fault(each, given) for each in error.errors())
+            raise PlanError("; ".join(f"[[options]] {option.name!r}: {fault}" for fault in faults)) from error
 
     def to_toml(self) -> str:
         """The effective plan, every default written out, as it can be run again."""
@@ -185,21 +139,34 @@ def read_plan(path: str | Path) -> Plan:
 def check_plan(given: dict[str, Any], name: str = "the plan") -> Plan:
     """A plan from its sections as a mapping; PlanError naming every wrong key or value."""
     try:
-        return Plan.model_validate(given)
+        plan = Plan.model_validate(given)
     except ValidationError as error:
         faults = list(dict.fromkeys(_fault(e, given) for e in error.errors()))
-        raise PlanError(
-            f"{name} has {len(faults)} fault{'s' * (len(faults) > 1)}: {first_few(faults)}."
-        ) from error
+        raise PlanError(_said_of(name, faults)) from error
+    faults = []
+    for option in plan.options:
+        try:
+            plan.with_option(option)
+        except PlanError as error:
+            faults.append(str(error))
+    if faults:
+        raise PlanError(_said_of(name, faults))
+    return plan
+
+
+def _said_of(name: str, faults: list[str]) -> str:
+    return f"{name} has {len(faults)} fault{'s' * (len(faults) > 1)}: {first_few(faults)}."
 
 
 def _fault(error: Any, given: dict[str, Any]) -> str:
     """One fault of a plan in words, with the nearest known key where one is misspelt."""
-    where = [str(part) for part in error["loc"] if part not in _INPUT_FORMS]
-    if not where or error["type"] == "value_error":
+    where = [part for part in error["loc"] if part not in _INPUT_FORMS]
+    if error["type"] == "value_error" and len(where) < 2:
         return _said(error)
-    key, section = where[-1], where[0]
-    place = f"[{'.'.join(where[:-1])}]" if len(where) > 1 else "the plan"
+    if not where:
+        return str(error["msg"])
+    key, section = str(where[-1]), str(where[0])
+    place = _place(where[:-1])
     if error["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
@@ -210,8 +177,22 @@ def _fault(error: Any, given: dict[str, Any]) -> str:
     if section == "inputs" and len(where) == 2:
         form = _GROWTH_FORM if key == "growth" else "a path, or a table with a path and its columns"
         return f"{place} {key} = {given[section][key]!r}: give {form}"
+    if isinstance(where[-1], int):
+        place, key = _place(where), "it"
+    if error["type"] == "value_error":
+        said = _said(error)
+        return said if said.startswith("[") else f"{place} {key} = {error['input']!r}: {said}"
     reason = str(error["msg"])
     return f"{place} {key} = {error['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _place(where: list[Any]) -> str:
+    """Where in the file, as its headings are written: [need], or the third of [[allocate.limits]]."""
+    words = ".".join(str(part) for part in where if not isinstance(part, int))
+    numbers = [part + 1 for part in where if isinstance(part, int)]
+    if not words:
+        return "the plan"
+    return f"[[{words}]] number {numbers[0]}" if numbers else f"[{words}]"
 
 
 def _said(error: Any) -> str:
@@ -219,12 +200,13 @@ def _said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _known_keys(section: list[str]) -> list[str]:
+def _known_keys(section: list[Any]) -> list[str]:
     model: Any = Plan
     for name in section:
-        model = model.model_fields[name].annotation
-        model = next((part for part in get_args(model) if hasattr(part, "model_fields")), model)
+        if not isinstance(name, int):
+            model = model.model_fields[name].annotation
+            model = next((part for part in get_args(model) if hasattr(part, "model_fields")), model)
     return list(model.model_fields)
 
 
-__all__ = ["Plan", "check_plan", "read_plan"]
+__all__ = ["InputFile", "OptionSection", "Plan", "check_plan", "read_plan"]

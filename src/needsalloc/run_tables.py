@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -38,14 +38,28 @@ class Beside:
     """Tables beside the allocation, a sentence for each, and what was assumed for them.
 
     `moved` is the share of posts that the other reading of a formula from print would move, None where there
-    is none; `findings` are sentences for the first screen.
+    is none; `findings` are sentences for the first screen. `ways` are the weighted population of each team by
+    the other readings of a formula from print and by other people, by (reading, people).
     """
 
     tables: Mapping[str, pd.DataFrame]
     said: Mapping[str, str]
     notes: tuple[Assumption, ...]
-    findings: tuple[str, ...]
-    moved: float | None
+    findings: tuple[str, ...] = ()
+    moved: float | None = None
+    ways: Mapping[tuple[str, str], pd.Series] = field(default_factory=dict)
+
+    def joined(self, *others: Beside) -> Beside:
+        """These tables and the others, with all that is said of either."""
+        every = (self, *others)
+        return Beside(
+            {name: table for each in every for name, table in each.tables.items()},
+            {name: said for each in every for name, said in each.said.items()},
+            tuple(note for each in every for note in each.notes),
+            tuple(finding for each in every for finding in each.findings),
+            next((each.moved for each in every if each.moved is not None), None),
+            {way: weighted for each in every for way, weighted in each.ways.items()},
+        )
 
 
 def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Beside:
@@ -59,7 +73,7 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
     tables: dict[str, pd.DataFrame] = {}
     said: dict[str, str] = {}
     findings: list[str] = []
-    moved = None
+    moved, ways = None, dict[tuple[str, str], pd.Series]()
     notes = _too_much_to_take_apart(need)
     if not notes:
         found = decompose(need).table.drop(columns="is_team").loc[shown]
@@ -70,7 +84,7 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
             "domain, and a condition is what practices have registered."
         )
     if inputs.plan.need.formula in NAMES:
-        tables["need_range"], said["need_range"], moved = _range(inputs, own, allocation)
+        tables["need_range"], said["need_range"], moved, ways = _range(inputs, own, allocation)
     cohorts, ungrown = _cohorts(inputs, need)
     counted = cohorts.table.drop(columns=["icb_name", "is_team"])
     others = counted.index[:0] if inputs.plan.catchment.icb else counted.index.difference(shown)
@@ -86,7 +100,7 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
         notes += carried
         tables["index_changes"], said["index_changes"] = _changes(inputs, own, before)
         findings.append(said["index_changes"])
-    return Beside(tables, said, tuple(notes), tuple(findings), moved)
+    return Beside(tables, said, tuple(notes), tuple(findings), moved, ways)
 
 
 def _too_much_to_take_apart(need: NeedIndex) -> list[Assumption]:
@@ -99,14 +113,18 @@ def _too_much_to_take_apart(need: NeedIndex) -> list[Assumption]:
     return [Assumption(what, "Every set of them would have to be looked at", "gap", "")]
 
 
-def _range(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[pd.DataFrame, str, float | None]:
-    """The range of each team's index, its sentence, and the share of posts that the other reading moves."""
+def _range(
+    inputs: Inputs, need: NeedIndex, allocation: Allocation
+) -> tuple[pd.DataFrame, str, float | None, dict[tuple[str, str], pd.Series]]:
+    """The range of each team's index, its sentence, the share of posts that the other reading moves, and the
+    weighted population of each team by the other ways."""
     plan, drawn, people, own = inputs.plan, need.catchment, need.use.people, need.use.formula.name
     other, moved = _other_reading(plan.need.formula), None
     # The sex of the interaction, held use of services and other catchments would double the time of a run
     # each; `need_range` has them.
     readings = {formula.name: formula for formula in map(NeedFormula.published, NAMES)}
     found: dict[tuple[str, str], pd.Series] = {}
+    ways: dict[tuple[str, str], pd.Series] = {}
     # The plan's own way comes first: what a choice moves is told from there.
     for name, formula in sorted(readings.items(), key=lambda reading: reading[0] != own):
         use = with_held(formula, plan).expected_use(people) if found else need.use
@@ -114,7 +132,10 @@ def _range(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[pd.
             index = need_index(
                 use, base=plan.need.base, people=whose, icb=plan.catchment.icb, catchment=drawn
             )
-            found[name.rpartition("2024-")[2], f"{whose} people"] = index.teams[index.column]
+            way = name.rpartition("2024-")[2], f"{whose} people"
+            found[way] = index.teams[index.column]
+            if (name, whose) != (own, need.people):
+                ways[way] = index.teams["weighted_population"]
             if name == other and whose == need.people:
                 moved = _moved(allocation, index)
     indices = pd.DataFrame(found).loc[need.teams.index[need.teams["is_team"]]]
@@ -131,7 +152,7 @@ def _range(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> tuple[pd.
         f"of {len(table):,} teams are on both sides of 1. It is a range, no interval and no "
         "probability: nothing says that the truth is inside it."
     )
-    return table.rename_axis("team").reset_index(), sentence, moved
+    return table.rename_axis("team").reset_index(), sentence, moved, ways
 
 
 def _other_reading(formula: str) -> str | None:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from needsalloc.disclosure import SUPPRESSED
 from needsalloc.errors import OutputError
 from needsalloc.report import schema_beside
 from needsalloc.report.bundle import Bundle
-from needsalloc.report.column import Column, text
+from needsalloc.report.column import WITHHELD, Column, text
 from needsalloc.report.schema_beside import ICB, TEAM, TEAM_NAME
 
 _LSOA11 = text("Area (LSOA 2011)", "Lower layer super output area of the 2011 census.")
@@ -64,6 +65,35 @@ _ALLOCATION: dict[str, Column] = {
     ),
     "target": Column(
         "Target", "{unit}", "Fair share of the total, before rounding to whole steps.", decimals=2
+    ),
+    "minutes": Column(
+        "Minutes of a contact",
+        "minutes",
+        "With the patient and on the way, as the planner gave them.",
+        decimals=1,
+    ),
+    "price": Column(
+        "Price",
+        "ratio",
+        "What a unit of care costs here over the average, as the planner gave it.",
+        decimals=3,
+    ),
+    "bounded_target": Column(
+        "Target inside limits",
+        "{unit}",
+        "Fair share inside the plan's limits and choices, the total kept, before rounding.",
+        decimals=2,
+    ),
+    "held_by": text("Held by", "The limit that keeps the team off its target, if one does."),
+    "ring_fenced": Column(
+        "Ring-fenced", "{unit}", "Part of the posts that the team has on top of its share.", decimals=1
+    ),
+    "adjusted": Column(
+        "Moved by adjustments",
+        "{unit}",
+        "Posts in this plan less those without the local adjustments.",
+        decimals=1,
+        signed=True,
     ),
     "posts": Column(
         "Posts in this plan",
@@ -234,7 +264,7 @@ def column(bundle: Bundle, table: str, name: str) -> Column:
     OutputError
         The column is not described: nothing may be shown that a reader cannot look up.
     """
-    known = _COLUMNS.get(table, {})
+    known = {SUPPRESSED: WITHHELD} | _COLUMNS.get(table, {})
     found = known.get(name) or (
         _NEED_INDEX if name.startswith("need_index_") else schema_beside.alike(table, name)
     )
