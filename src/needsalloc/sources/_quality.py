@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from needsalloc.display import sentence_and_table
 
 SHOWN = 10
-"""Rows and values of a finding that are named; the rest are counted."""
+"""Rows and examples of a finding that are named; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Finding:
         On how many rows (or columns, or cells of a workbook).
     rows:
         The first of them, numbered as a spreadsheet does: the header is row 1. Empty where no row is meant.
-    values:
+    examples:
         The first values, as they stand in the file.
     advice:
         What to do.
@@ -43,7 +43,7 @@ class Finding:
     what: str
     count: int = 1
     rows: tuple[int, ...] = ()
-    values: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
     advice: str = ""
 
 
@@ -102,7 +102,7 @@ class QualityReport:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per finding: `level, what, count, rows, values, advice`."""
+        """One row per finding: `level, what, count, rows, examples, advice`."""
         return pd.DataFrame([asdict(found) for found in self.findings], columns=list(Finding.__slots__))
 
     def __repr__(self) -> str:

@@ -337,7 +337,11 @@ class TextTable:
 
     def attrs(self, **more: Any) -> dict[Hashable | None, Any]:
         """What a reader's frame says of its file: `source`, `quality` (findings) and what the reader adds."""
-        return {**dict[Hashable, Any](more), "source": dict(self.source), "quality": tuple(self.findings)}
+        found: dict[Hashable | None, Any] = {
+            "source": dict(self.source),
+            "quality": tuple(self.findings),
+        }
+        return found | {name: value for name, value in more.items()}
 
     def words(self, field: str) -> pd.Categorical:
         """Text on one line, without surrounding blanks and invisible characters."""
@@ -521,14 +525,14 @@ def _tables_of(path: Path, stored: bytes, what: str) -> dict[str, bytes]:
     archive = Archive(stored, path.name)
     if archive.is_workbook:
         raise InputFileError(f"{path.name} is a workbook. Save the sheet as CSV UTF-8.")
+    kinds = archive_kinds(path, stored) if len(archive.tables) > 1 else {}
     if not archive.tables:
         raise InputFileError(
             f"{path.name} holds no table: {first_few(archive.names) or 'nothing'}. Expected {what}; unpack "
             "what is inside, or fetch the archive that the publisher's page names."
         )
     fit = archive.tables
-    if len(fit) > 1:
-        kinds = {name: _kind_of_member(archive.read(name, most=_HEADER_SIZE)) for name in fit}
+    if kinds:
         fit = [name for name in fit if kinds[name] == what]
         if not fit:
             held = [f"{name} ({kind or 'unknown'})" for name, kind in kinds.items()]
@@ -537,6 +541,12 @@ def _tables_of(path: Path, stored: bytes, what: str) -> dict[str, bytes]:
                 "of your own, unpack it and give the table."
             )
     return {name: archive.read(name) for name in fit}
+
+
+def archive_kinds(path: Path, stored: bytes) -> dict[str, str | None]:
+    """The tables of an archive -> which kind of file each is, in words; None if it is none that is known."""
+    archive = Archive(stored, path.name)
+    return {name: _kind_of_member(archive.read(name, most=_HEADER_SIZE)) for name in archive.tables}
 
 
 def _kind_of_member(start: bytes) -> str | None:

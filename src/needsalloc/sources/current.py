@@ -3,9 +3,8 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnEr
 from needsalloc.sources._kinds import plain
 from needsalloc.sources._opening import as_text
 from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._workbook import WORKBOOKS, imported, is_workbook, read_sheet
 from needsalloc.sources.membership import NO_PCN
 from needsalloc.whole import whole_file
 
@@ -47,7 +47,6 @@ _TEXT = ("team_name", "practices", "areas")
 _NOTE = "#"
 # A sheet without teams is for a planner who names them all.
 _EMPTY_ROWS = 200
-_WORKBOOKS = (".xlsx", ".xlsm")
 # Sheets are kept to one or two decimals, so bands may miss their total by a rounding.
 _ROUNDING = 0.051
 
@@ -145,12 +144,11 @@ def _on(table: TextTable) -> date | None:
 
 def _rows_as_text(data: bytes, path: Path) -> bytes:
     """The filled rows of the sheet, without its notes, as text separated by commas."""
-    is_workbook = path.suffix.lower() in _WORKBOOKS
-    rows = (
-        _workbook_rows(data, path)
-        if is_workbook
-        else csv.reader(io.StringIO(as_text(data, path).decode("utf-8-sig")))
-    )
+    rows: Iterable[list[str]]
+    if path.suffix.lower() in WORKBOOKS or is_workbook(data):
+        rows = read_sheet(data, path, lambda names: names[0] if names else None)
+    else:
+        rows = csv.reader(io.StringIO(as_text(data, path).decode("utf-8-sig"), newline=""))
     try:
         kept = [row for row in rows if any(map(str.strip, row)) and not row[0].startswith(_NOTE)]
     except csv.Error as error:
@@ -160,34 +158,6 @@ def _rows_as_text(data: bytes, path: Path) -> bytes:
     # Spreadsheets leave out the empty cells at the end of a row.
     csv.writer(text).writerows([*row, *[""] * (width - len(row))] for row in kept)
     return text.getvalue().encode()
-
-
-def _workbook_rows(data: bytes, path: Path) -> list[list[str]]:
-    openpyxl = _openpyxl(path)
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        return [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
-    # A damaged workbook ends in whichever error its damage leads to.
-    except Exception as error:
-        raise InputFileError(
-            f"{path.name} cannot be read as a workbook: {error}. Save it again as .xlsx."
-        ) from error
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    return "" if value is None else str(value)
-
-
-def _openpyxl(path: Path) -> Any:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise InputFileError(
-            f'{path.name}: workbooks need openpyxl (pip install "needsalloc[report]"). Or use a .csv file.'
-        ) from error
-    return openpyxl
 
 
 def write_template(path: str | Path, teams: pd.DataFrame | Iterable[str], *, overwrite: bool = False) -> Path:
@@ -230,7 +200,7 @@ def _write_text(path: Path, sheet: pd.DataFrame) -> None:
 
 
 def _write_workbook(path: Path, sheet: pd.DataFrame) -> None:
-    openpyxl = _openpyxl(path)
+    openpyxl = imported(path)
     book = openpyxl.Workbook()
     page = book.active
     page.title = "teams"
