@@ -20,6 +20,10 @@ from needsalloc.report import Check
 from needsalloc.teams import NOT_IN_MAP
 from needsalloc.withheld import withheld_in_words
 
+SUGGEST, LEFT_OUT = "What the figures suggest", "What they leave out"
+# Of each of `sentences`.
+HEADINGS = ("What was asked", SUGGEST, SUGGEST, "How sure", LEFT_OUT, LEFT_OUT)
+
 
 def sentences(
     inputs: Inputs, need: NeedIndex, allocation: Allocation, audit: EquityAudit, moved: float | None
@@ -367,4 +371,4 @@ def _outside_fitted_range(need: NeedIndex, allocation: Allocation) -> Assumption
     )
 
 
-__all__ = ["assumed", "assumptions", "parameters", "sentences", "warnings"]
+__all__ = ["HEADINGS", "SUGGEST", "assumed", "assumptions", "parameters", "sentences", "warnings"]

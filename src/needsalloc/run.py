@@ -160,6 +160,7 @@ def _bundle(
         people=need.people,
         area_column=catchment.vintage,
         sentences=(*findings.sentences(inputs, need, allocation, audit, beside.moved), *beside.findings),
+        headings=findings.HEADINGS + (findings.SUGGEST,) * len(beside.findings),
         warnings=findings.warnings(
             need, allocation, audit, found, made_up=made_up, withheld=withheld_teams(inputs)
         ),

@@ -16,6 +16,7 @@ AREAS, NEED = "areas", "need"
 NOW, PLAN, EQUAL = "current", "posts", "option: Equal per adult"
 # Resources that a picture can hold, in the order to be drawn, with their kinds for the style sheet.
 DRAWN = ((NOW, "before"), (PLAN, "after"), (EQUAL, "other"))
+WITHIN, TO_MOVE = "posts_to_move_within_icb", "posts_to_move"
 MEASURES = {
     "slope_index": (
         "Slope index",
@@ -28,14 +29,15 @@ MEASURES = {
         "How far posts lean to one end of the ranking by deprivation",
     ),
     "kakwani_by_need": ("Kakwani index, by need", "How far posts follow need more or less than in step"),
-    "gini": ("Gini index", "How unequal posts are against need, whoever has them; 0 is in step with need"),
-    "posts_to_move": ("Posts out of step", "Posts that would have to move for all to have the same for need"),
-    "posts_to_move_within_icb": ("Posts out of step within ICBs", "Those that would move inside their ICB"),
+    "gini": ("Gini index", "How unequal posts are against need, whoever has them"),
+    TO_MOVE: ("Posts out of step", "Posts that would have to move for all to have the same for need"),
+    WITHIN: ("Posts out of step within ICBs", "Those that would move inside their ICB"),
 }
 _AT = (0.2, 0.4, 0.6, 0.8)
 _SHARE = Column("", "", "", "percent", 1)
 _RATIO = Column("", "", "", decimals=2)
 _INDEX = Column("", "", "", decimals=3, signed=True)
+_UNSIGNED = Column("", "", "", decimals=3)
 _POSTS = Column("", "", "", decimals=1)
 
 
@@ -111,12 +113,12 @@ def measures(bundle: Bundle) -> Measures | None:
     if "inequality" not in bundle.beside:
         return None
     frame = _of_areas(bundle.beside["inequality"])
-    resources = [name for name in dict.fromkeys(frame["resource"]) if name not in ("need", "target")]
+    resources = _told(frame)
     found = frame.set_index(["measure", "resource"])
     rows = []
     for measure, (label, meaning) in MEASURES.items():
         known = [(measure, name) in found.index for name in resources]
-        if any(known):
+        if any(known) and not (measure == WITHIN and _one_icb(frame)):
             cells = [
                 _with_interval(measure, found.loc[(measure, name)]) if there else ("–", "")
                 for name, there in zip(resources, known, strict=True)
@@ -126,9 +128,24 @@ def measures(bundle: Bundle) -> Measures | None:
     return Measures([resource_name(name) for name in resources], rows) if rows else None
 
 
+def _told(frame: pd.DataFrame) -> list[str]:
+    """The resources of the picture and the last year of the pace; the others are in the table behind."""
+    years = [name for name in dict.fromkeys(frame["resource"]) if str(name).startswith("posts, ")]
+    known = set(frame["resource"])
+    return [name for name in (*(resource for resource, _ in DRAWN), *years[-1:]) if name in known]
+
+
+def _one_icb(frame: pd.DataFrame) -> bool:
+    """Whether what would move inside ICBs is all that would move."""
+    within, all_of_it = (
+        frame.loc[frame["measure"] == name, "value"].to_numpy(float) for name in (WITHIN, TO_MOVE)
+    )
+    return len(within) == len(all_of_it) and bool(np.allclose(within, all_of_it, equal_nan=True))
+
+
 def _with_interval(measure: str, row: pd.Series) -> tuple[str, str]:
     """The value, and its interval in words."""
-    column = _POSTS if measure.startswith("posts") else _INDEX
+    column = _POSTS if measure in (TO_MOVE, WITHIN) else _UNSIGNED if measure == "gini" else _INDEX
     text = column.show(float(row["value"]))
     if bool(row.get("too_few_areas", False)):
         return text, "too few areas to say"

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.resources import files
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,11 +166,10 @@ def contents(bundle: Bundle, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def findings(bundle: Bundle) -> list[tuple[str, tuple[str, ...]]]:
     """The sentences after the first under their headings."""
     headings = bundle.headings or ("",) * len(bundle.sentences)
-    rest = list(zip(headings, bundle.sentences, strict=True))[1:]
-    return [
-        (heading, tuple(sentence for _, sentence in same))
-        for heading, same in groupby(rest, key=lambda pair: pair[0])
-    ]
+    found: dict[str, tuple[str, ...]] = {}
+    for heading, sentence in list(zip(headings, bundle.sentences, strict=True))[1:]:
+        found[heading] = (*found.get(heading, ()), sentence)
+    return list(found.items())
 
 
 def questions(bundle: Bundle) -> list[tuple[str, list[str]]]:

@@ -41,12 +41,13 @@ def observed_chart(bundle: Bundle) -> Chart | None:
     frame = bundle.beside["observed"].dropna(subset=["observed_over_expected"])
     ratio = frame["observed_over_expected"].to_numpy(dtype=float)
     shown, note = furthest(ratio)
-    words = "The bar holds 95 % of what chance alone would give. " + note.replace("above", "below")
+    words = "The bar holds 95 % of teams that differ by chance and as teams vary anyhow. "
+    words += note.replace("above", "below")
     names = ("observed_over_expected", "contacts", "expected")
     return _spans(
         bundle, "observed", "Contacts over what need expects (1 = as expected)", words.strip(),
         frame.iloc[shown], names, ("low_95", "high_95"),
-        [("after", "Observed over expected"), ("range", "95 % limits of chance")],
+        [("after", "Observed over expected"), ("range", "95 % limits")],
     )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def pace_chart(bundle: Bundle) -> Chart | None:
     key = [("before", "Now"), ("step", "Years between"), ("after", f"After year {years[-1]}")]
     return Chart(
         "Distance from target, now and year by year",
-        note,
+        f"Target here is the team’s part of what the plan comes to inside its limits. {note}".strip(),
         "Team",
         key if len(years) > 1 else [key[0], key[2]],
         scale.ticks(Column("", "", "", "percent", 0, signed=True)),
