@@ -71,10 +71,10 @@ def read_registrations(
         raise InvalidValueError(
             f"{_names(kept)} hold {len(days)} dates: {first_few(days)}. Give files of one date."
         )
-    if _has_repeated_pairs(frame["practice"].array, frame[column].array):
-        frame = frame.groupby(["practice", column], observed=True, sort=False)["patients"].sum().reset_index()
     counted = [pair for pair in tables if any(pair[0] is table for table in kept)]
     frame, column = _rows(counted, check_vintage(vintage) if vintage else None)
+    if _has_repeated_pairs(frame["practice"].array, frame[column].array):
+        frame = frame.groupby(["practice", column], observed=True, sort=False)["patients"].sum().reset_index()
     source = dict(kept[0].source) if len(kept) == 1 else joined([table.source for table in kept])
     quality = tuple(finding for table in kept for finding in table.findings)
     frame.attrs = {"on": days.pop(), "source": source, "quality": quality}
