@@ -7,8 +7,9 @@ part of its people use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,16 +85,50 @@ def write_geo(bundle: Bundle, folder: Path) -> None:
     for name, layer in layers.items():
         layer.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
     about = " ".join(filter(None, ("Indicative.", drawn.left_out, *bundle.attribution)))
-    with _without_clock():
+    path = folder / GEOPACKAGE
+    with _without_clock(), _faults_of_the_disk():
         for name, layer in layers.items():
             layer.to_file(
-                folder / GEOPACKAGE,
+                path,
                 layer=name,
                 driver="GPKG",
                 engine="pyogrio",
                 promote_to_multi=True,
                 layer_options={"IDENTIFIER": f"{bundle.title}: {name}", "DESCRIPTION": about},
             )
+    _refuse_half(path, layers)
+
+
+@contextmanager
+def _faults_of_the_disk() -> Iterator[None]:
+    """What GDAL says of a disk that is full or locked, as the OSError that it is."""
+    from pyogrio.errors import DataSourceError, FeatureError  # type: ignore[import-untyped]
+
+    try:
+        yield
+    except (DataSourceError, FeatureError) as fault:
+        raise OSError(f"{GEOPACKAGE}: {fault}") from fault
+
+
+def _refuse_half(path: Path, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
+    """OSError unless a GeoPackage is sound and holds every row of its layers, and each shape in its index.
+
+    GDAL says nothing where the last that it writes, the spatial index, finds no room.
+    """
+    wanted = {name: len(layer) for name, layer in layers.items()} | {
+        f"rtree_{name}_geom_rowid": int((~(layer.geometry.isna() | layer.geometry.is_empty)).sum())
+        for name, layer in layers.items()
+    }
+    try:
+        with closing(sqlite3.connect(path)) as package:
+            sound = package.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            found = {
+                table: package.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in wanted
+            }
+    except sqlite3.Error as fault:
+        raise OSError(f"{path.name}: {fault}") from fault
+    if not sound or found != wanted:
+        raise OSError(f"{path.name} could not be written to its end")
 
 
 def _areas(bundle: Bundle, drawn: Drawn) -> gpd.GeoDataFrame:
