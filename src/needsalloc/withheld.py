@@ -29,6 +29,7 @@ PUBLIC = "public"
 # A checksum of a small sheet lets whoever guesses its figures see that the guess is right.
 CONFIDENTIAL_FILES = ("current", "by_team", "contacts")
 _PER_BAND = "fte_"
+_TELL_EACH_OTHER = 2
 _WITHHELD, _TOGETHER = "withheld", "withheld_posts"
 _SHARE_OF_CURRENT = "share of current"
 # Columns whose blanks in a row of a withheld team, or of a fifth, are blank for that reason.
@@ -127,7 +128,9 @@ def without_small_teams(
     if found.cells.any() or rule.is_small(current[bands].to_numpy(np.float64)).any():
         # A band of one team, or of all, is fewer people than the team: no cost is told apart by band.
         shown = shown.drop(columns=bands)
-    together = float("nan") if found.total else float(values[found.cells].sum())
+    # Of two teams that are added up, each knows its own part, and so the other's.
+    is_told = not found.total and found.cells.sum() > _TELL_EACH_OTHER
+    together = float(values[found.cells].sum()) if is_told else float("nan")
     shown.attrs = current.attrs | {
         _WITHHELD: tuple(current.loc[found.cells, "team"].astype(str)),
         _TOGETHER: together,
