@@ -83,9 +83,9 @@ def _always_drops(server: Handler, body: bytes) -> None:
 
 
 def _changes_between(server: Handler, body: bytes) -> None:
-    """Half of one version, then the server has another."""
+    """Half of a longer version, then the server has another."""
     if server.times == 1:
-        _rest_of(server, b"x" * len(body), len(body) // 2, tag='"zero"')
+        _rest_of(server, b"x" * 3 * len(body), 2 * len(body), tag='"zero"')
     else:
         _rest_of(server, body)
 
@@ -166,8 +166,11 @@ def _hangs(server: Handler, body: bytes) -> None:
     time.sleep(1.0)
 
 
+BOMB = gzip.compress(bytes(50_000_000))
+
+
 def _bomb(server: Handler, body: bytes) -> None:
-    server.say(200, gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+    server.say(200, BOMB, Content_Encoding="gzip")
 
 
 def _packed(server: Handler, body: bytes) -> None:

@@ -1,25 +1,29 @@
 """Official files fetched from servers that misbehave: whole and as recorded, or not there at all."""
 
+import errno
 import hashlib
 import importlib
 import io
-import signal
-import subprocess
+import itertools
+import json
 import sys
 import threading
 import time
 import tomllib
+import tracemalloc
 import zipfile
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from kills import failing, killed
 from misbehaving import serving
 from needsalloc import sources
 from needsalloc.errors import FetchError, OutputError, UnknownCodeError
 from needsalloc.sources._download import Limits, download
 from needsalloc.sources.fetch import fetch
+from plan_folders import command
 
 fetching = importlib.import_module("needsalloc.sources.fetch")  # the function has the module's name
 
@@ -139,6 +143,17 @@ def test_a_server_that_cannot(server, tmp_path, way, said):
     assert files_in(tmp_path) == []
     # The fault leaves nothing behind that a good server would be held to.
     assert ask(server, "good", tmp_path).paths[0].read_bytes() == GOOD
+
+
+def test_a_bomb_is_never_held_in_memory(server, tmp_path):
+    tracemalloc.start()
+    try:
+        with pytest.raises(FetchError, match="larger than"):
+            ask(server, "bomb", tmp_path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000  # it unpacks to 50,000,000 from one block
 
 
 def test_nobody_listens(tmp_path, server):
@@ -288,23 +303,55 @@ def test_two_at_once_fetch_once(server, tmp_path):
     assert len(server.asked) == 1
 
 
-KILLED = """
-import sys, importlib
-fetching = importlib.import_module("needsalloc.sources.fetch")
-print("ready", flush=True)
-fetching.fetch("registrations", release="2026-04", to=sys.argv[1], from_=sys.argv[2])
-"""
+def whole_or_absent(to):
+    """No half file under its name, none without a record; and the next fetch leaves nothing else."""
+    if (to / PLACE).exists():
+        assert (to / PLACE).read_bytes() == GOOD
+        assert recorded(to)[f"registrations/{RELEASE}"]["sha256"] == hashlib.sha256(GOOD).hexdigest()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_killed_in_the_middle_it_succeeds_the_next_time(server, tmp_path):
-    for after in (0.05, 0.3):
-        run = [sys.executable, "-c", KILLED, tmp_path, f"{server.address}/drip"]
-        with subprocess.Popen(run, stdout=subprocess.PIPE) as process:
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(after)
-            process.send_signal(signal.SIGKILL)
-        assert not (tmp_path / PLACE).exists()
+def steps(saved, place, harm):
+    """Harm a fetch at its first, second, third … touch of a file, until there is none left to harm."""
+    for step in itertools.count(1):
+        to = place / str(step)
+        ended = harm(lambda to=to: fetch("registrations", release=RELEASE, to=to, from_=saved), step)
+        whole_or_absent(to)
+        found = fetch("registrations", release=RELEASE, to=to, from_=saved)
+        assert found.paths[0].read_bytes() == GOOD
+        assert files_in(to) == ["needsalloc.lock", PLACE]
+        yield ended
+        if ended == "done":
+            return
+
+
+@pytest.fixture
+def saved(tmp_path):
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / NAME).write_bytes(GOOD)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_killed_at_any_step_it_succeeds_the_next_time(saved, tmp_path):
+    ends = list(steps(saved, tmp_path, lambda action, step: killed(action, step=step)))
+    assert len(ends) > 8
+    assert set(ends[:-1]) == {"killed"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_full_disk_at_any_step_is_an_error_of_ours(saved, tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    ends = list(steps(saved, tmp_path, lambda action, step: failing(action, full, step=step)))
+    assert len(ends) > 8
+    assert "broken" not in ends
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+@pytest.mark.parametrize("after", [0.02, 0.1, 0.2])
+def test_killed_while_it_comes_it_succeeds_the_next_time(server, tmp_path, after):
+    assert killed(lambda: ask(server, "drip", tmp_path), after=after) == "killed"
+    assert not (tmp_path / PLACE).exists()
     assert ask(server, "good", tmp_path).paths[0].read_bytes() == GOOD
     assert files_in(tmp_path) == ["needsalloc.lock", PLACE]
 
@@ -483,3 +530,35 @@ def test_patience_is_bounded_from_the_first_byte_to_the_last(server):
     with pytest.raises(FetchError, match="took longer than"):
         download(f"{server.address}/drip/x", io.BytesIO(), limits=patient, mirror=True)
     assert time.monotonic() - started < 1.5
+
+
+def test_the_command_fetches_and_says_what_to_write(server, tmp_path):
+    place = f"{server.address}/good"
+    asked = ["fetch", "registrations", "--release", RELEASE, "--to", tmp_path, "--from", place]
+    ended = command(*asked)
+    assert (ended.code, ended.err) == (0, "")
+    assert "registrations, release 2026-04: fetched" in ended.out
+    assert f'registrations = "{PLACE}"' in ended.out
+    assert str(tmp_path / PLACE) in ended.out.replace("\n", "")
+    assert hashlib.sha256(GOOD).hexdigest() in ended.out
+    assert "Contains public sector information licensed under the Open Government Licence v3.0." in ended.out
+    assert "here, unchanged" in command(*asked).out
+
+
+def test_the_command_says_where_to_look_and_ends_with_2(server, tmp_path):
+    place = f"{server.address}/404"
+    ended = command("fetch", "registrations", "--release", RELEASE, "--to", tmp_path, "--from", place)
+    assert ended.code == 2
+    assert ended.err.startswith("needsalloc: There is nothing at")
+    assert "https://digital.nhs.uk" in ended.err
+    assert files_in(tmp_path) == []
+
+
+def test_the_command_lists_what_there_is():
+    ended = command("sources")
+    assert ended.code == 0
+    assert "registrations" in ended.out
+    assert "2026-04" in ended.out
+    listed = json.loads(command("sources", "--json").out)
+    assert {"name", "release", "address", "attribution", "landing", "columns"} <= set(listed[0])
+    pd.testing.assert_frame_equal(pd.DataFrame(listed), sources.registry())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from needsalloc import __version__, read_membership, synthetic, write_template
+from needsalloc.cli_sources import add_source_verbs
 from needsalloc.errors import NeedsallocError, OutputError, PlanError, first_few
 from needsalloc.whole import whole_file, whole_folder
 
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     template.add_argument("--icb", help="only the PCNs of this ICB, such as QHM")
     template.set_defaults(verb=_template)
+    add_source_verbs(verbs)
     return parser
 
 
