@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from needsalloc.alignment import numbers, refuse_twice
+from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.kernels import inequality, rank
 
 Floats = NDArray[np.float64]
@@ -225,4 +228,46 @@ def percentiles(draws: Floats) -> list[float]:
     return found
 
 
-__all__ = ["FEW", "LEVELS", "LIMITS", "MEASURES", "Against", "Columns", "in_blocks", "percentiles"]
+def checked(
+    areas: pd.DataFrame, resources: tuple[str, ...], needs: tuple[str, ...], columns: Columns
+) -> pd.DataFrame:
+    """The areas with numbers in the columns to measure.
+
+    Raises MissingColumnError or InvalidValueError for what cannot be measured.
+    """
+    if not isinstance(areas, pd.DataFrame):
+        raise InvalidValueError(f"Areas are rows of a pandas DataFrame, not of a {type(areas).__name__}.")
+    if not (resources and needs):
+        raise InvalidValueError("Name at least one column of a resource and one of need.")
+    amounts = dict.fromkeys([*resources, *needs, columns.population])
+    lacking = [column for column in (*amounts, columns.deprivation) if column not in areas]
+    if lacking:
+        raise MissingColumnError(f"The areas have no columns {first_few(lacking)}. Add or rename them.")
+    refuse_twice(areas.index, "the areas", "areas")
+    values = {column: numbers(areas[column], column) for column in (*amounts, columns.deprivation)}
+    for column, value in values.items():
+        wrong = areas.index[~np.isfinite(value) | ((value < 0) & (column in amounts))]
+        if len(wrong):
+            raise InvalidValueError(
+                f"{len(wrong):,} of {len(areas):,} areas have a {column} that is missing or negative: "
+                f"{first_few(wrong)}. Mend them, or leave those areas out."
+            )
+        if column in amounts and not value.sum() > 0:
+            raise InvalidValueError(f"The areas have no {column} at all, so none has a share of it.")
+    for above, below in (*product(resources, needs), *((need, columns.population) for need in needs)):
+        wrong = areas.index[(values[above] > 0) & (values[below] == 0)]
+        if len(wrong):
+            raise InvalidValueError(
+                f"{len(wrong):,} areas have {above} but no {below}: {first_few(wrong)}. Nothing can be said "
+                f"per {below} there: mend them, or join them with their neighbours."
+            )
+    for need in needs:
+        if np.ptp(values[columns.deprivation][values[need] > 0]) == 0:
+            raise InvalidValueError(
+                f"All areas with {need} have the same {columns.deprivation}, so they cannot be ranked by it. "
+                "Give what tells them apart."
+            )
+    return areas.assign(**values)
+
+
+__all__ = ["FEW", "LEVELS", "LIMITS", "MEASURES", "Against", "Columns", "checked", "in_blocks", "percentiles"]

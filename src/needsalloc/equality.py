@@ -78,7 +78,8 @@ class EqualityEvidence:
         by = self.table.groupby("characteristic", sort=False)
         whole = by["share_of_need"].count() > 0
         people = (by["people"].count() > 0) & ~whole & (whole.index != UNSEEN)
-        lacking = self.table.loc[self.table["note"].str.startswith(NO_DATA), "characteristic"].unique()
+        named = self.table[self.table["characteristic"] != UNSEEN]
+        lacking = named.loc[named["note"].str.startswith(NO_DATA), "characteristic"].unique()
         said = [f"people, need and posts by {first_few(whole.index[whole], 20)}"]
         if people.any():
             said.append(f"people by {first_few(people.index[people], 20)}")
@@ -130,9 +131,8 @@ def equality_evidence(
     table = pd.concat([*parts, *_gaps({part["characteristic"].iloc[0] for part in parts}, rows, need)])
     if before is None:
         table[BEFORE] = np.nan
-    table = table.reindex(columns=COLUMNS).reset_index(drop=True)
-    words = ["note", "mitigation", "owner"]
-    table[words] = table[words].fillna("")
+    table = table.assign(note=table["note"].fillna(""), mitigation="", owner="").reset_index(drop=True)
+    table = table[COLUMNS]
     return EqualityEvidence(table, (SPREAD, *need.use.people.notes))
 
 

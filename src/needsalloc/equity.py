@@ -26,10 +26,10 @@ from needsalloc.against import (
     Against,
     Block,
     Columns,
+    checked,
     in_blocks,
     percentiles,
 )
-from needsalloc.alignment import numbers, refuse_twice
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import InvalidValueError, MissingColumnError, UnknownCodeError, first_few
 from needsalloc.kernels import inequality, rank
@@ -365,51 +365,12 @@ def inequality_measures(
         raise InvalidValueError(f"per is above 0 and aversion above 1, not {per} and {aversion}.")
     columns = Columns(population, deprivation, most_deprived, per, aversion, cluster)
     found = InequalityMeasures(
-        pd.DataFrame(), _checked(areas, resources, needs, columns), resources, needs, columns
+        pd.DataFrame(), checked(areas, resources, needs, columns), resources, needs, columns
     )
     if cluster is not None:
         found._labels(cluster)
     rows = [row for pair in found._pairs() for row in pair.table(columns, robust=intervals == "robust")]
     return replace(found, table=pd.DataFrame(rows))
-
-
-def _checked(
-    areas: pd.DataFrame, resources: tuple[str, ...], needs: tuple[str, ...], columns: Columns
-) -> pd.DataFrame:
-    """The areas with numbers in the columns to measure; refuses those that cannot be measured."""
-    if not isinstance(areas, pd.DataFrame):
-        raise InvalidValueError(f"Areas are rows of a pandas DataFrame, not of a {type(areas).__name__}.")
-    if not (resources and needs):
-        raise InvalidValueError("Name at least one column of a resource and one of need.")
-    amounts = dict.fromkeys([*resources, *needs, columns.population])
-    lacking = [column for column in (*amounts, columns.deprivation) if column not in areas]
-    if lacking:
-        raise MissingColumnError(f"The areas have no columns {first_few(lacking)}. Add or rename them.")
-    refuse_twice(areas.index, "the areas", "areas")
-    values = {column: numbers(areas[column], column) for column in (*amounts, columns.deprivation)}
-    for column, value in values.items():
-        wrong = areas.index[~np.isfinite(value) | ((value < 0) & (column in amounts))]
-        if len(wrong):
-            raise InvalidValueError(
-                f"{len(wrong):,} of {len(areas):,} areas have a {column} that is missing or negative: "
-                f"{first_few(wrong)}. Mend them, or leave those areas out."
-            )
-        if column in amounts and not value.sum() > 0:
-            raise InvalidValueError(f"The areas have no {column} at all, so none has a share of it.")
-    for above, below in (*product(resources, needs), *((need, columns.population) for need in needs)):
-        wrong = areas.index[(values[above] > 0) & (values[below] == 0)]
-        if len(wrong):
-            raise InvalidValueError(
-                f"{len(wrong):,} areas have {above} but no {below}: {first_few(wrong)}. Nothing can be said "
-                f"per {below} there: mend them, or join them with their neighbours."
-            )
-    for need in needs:
-        if np.ptp(values[columns.deprivation][values[need] > 0]) == 0:
-            raise InvalidValueError(
-                f"All areas with {need} have the same {columns.deprivation}, so they cannot be ranked by it. "
-                "Give what tells them apart."
-            )
-    return areas.assign(**values)
 
 
 def _codes(labels: pd.Series) -> tuple[Ints, pd.Index]:
