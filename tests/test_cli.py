@@ -30,7 +30,7 @@ TABLES = (
     "decomposition", "need_range", "planning_cohorts", "cohort_sources",
 )  # fmt: skip
 REPORT = {
-    "index.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml",
+    "index.html", "teams.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml",
     *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
 }  # fmt: skip
 # This ICB has the PCNs U90001 and U90002, and the practice without one.
@@ -194,8 +194,8 @@ def test_check_ends_with_2_when_a_file_cannot_be_right(tmp_path):
     plan = write_files(tmp_path / "mine")
     first_cells(REGISTRATIONS, "NUMBER_OF_PATIENTS", "-1")(plan.parent)
     ended = command("check", plan)
-    assert (ended.code, ended.out) == (2, "")
-    assert "negative" in ended.err
+    assert (ended.code, ended.err) == (2, "")
+    assert "1 of 502 rows are negative" in ended.out
 
 
 def test_a_template_without_a_map_is_a_heading_to_fill_in(tmp_path):

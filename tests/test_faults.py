@@ -267,7 +267,7 @@ def test_a_report_killed_at_many_steps_is_the_old_or_the_new(two: tuple, tmp_pat
     assert found == {"old", "absent, old kept", "new"}
 
 
-@pytest.mark.parametrize("bytes_left", [0, 1_000, 20_000, 60_000])
+@pytest.mark.parametrize("bytes_left", [0, 1_000, 20_000, 60_000, 111_000, 127_600, 140_000])
 def test_a_report_for_which_there_is_no_room_is_refused_whole(
     two: tuple, tmp_path: Path, bytes_left: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,29 @@ boundaries = "boundaries.parquet"
 
 [need]
 base = "icb"
+
+# Staff stay where they are until they leave; posts that fall vacant go where need is.
+[pace]
+years = 3
+moves = "vacancies"
+turnover = 0.1
+source = "made up, like everything here"
+
+[[options]]
+name = "The formula as printed"
+why = "The paper's count table taken as it stands, which its own text speaks against"
+need = {{ formula = "district-nursing/liverpool-2024-as-printed" }}
+
+[[options]]
+name = "Nobody loses over 5 %"
+why = "Teams keep at least 95 % of the posts that they have"
+[[options.allocate.limits]]
+name = "at least 95 % of posts now"
+kind = "minimum"
+value = 0.95
+basis = "share of current"
+reason = "no team should be unsettled in one year"
+owner = "made up"
 
 [report]
 out = "report"
@@ -94,9 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(verb=_run)
 
     check = verbs.add_parser(
-        "check", help="read the files of a plan, compute it, write nothing, and say what was found"
+        "check",
+        help="read the files of a plan, run nothing, and say what they are and whether they fit each other",
+        description="Ends with 0 if nothing is odd, 1 if something should be looked at first, "
+        "2 if a run would be refused.",
     )
     _add_plan(check)
+    check.add_argument("--json", action="store_true", help="print it for another program (docs/check.md)")
     check.set_defaults(verb=_check)
 
     template = verbs.add_parser("template", help="write the sheet of posts in place that a planner fills in")
@@ -242,21 +270,15 @@ def _show(result: Result) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from needsalloc.plan import read_plan
-    from needsalloc.run import run_plan
+    from needsalloc.check import EXIT_CODES, check_inputs
 
-    plan = read_plan(options.plan)
     with _progress() as say:
-        result = run_plan(plan, options.data or options.plan.parent, progress=say)
-    for source in result.bundle.sources:
-        print(f"{source.role:16} {source.file}: {source.rows:,} rows")
-    print(result.catchment)
-    print(result.bundle.coverage.to_string(index=False, float_format="{:.4f}".format))
-    for check in result.bundle.checks:
-        print(f"{check.status:8} {check.name}: {check.found} (expected: {check.expected})")
-    for warning in result.bundle.warnings:
-        print(f"read      {warning}")
-    return 1 if any(check.status == "warning" for check in result.bundle.checks) else 0
+        found = check_inputs(options.plan, options.data or options.plan.parent, progress=say)
+    if options.json:
+        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1))
+    else:
+        print("\n".join(found.lines()))
+    return EXIT_CODES[found.status]
 
 
 def _template(options: argparse.Namespace) -> int:
