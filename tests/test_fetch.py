@@ -159,7 +159,7 @@ def test_a_bomb_is_never_held_in_memory(server, tmp_path):
 def test_nobody_listens(tmp_path, server):
     server.shutdown()
     server.server_close()
-    with pytest.raises(FetchError, match="could not be fetched whole"):
+    with pytest.raises(FetchError, match="could not be fetched whole: Failed to establish a new connection"):
         ask(server, "good", tmp_path)
 
 
@@ -562,3 +562,14 @@ def test_the_command_lists_what_there_is():
     listed = json.loads(command("sources", "--json").out)
     assert {"name", "release", "address", "attribution", "landing", "columns"} <= set(listed[0])
     pd.testing.assert_frame_equal(pd.DataFrame(listed), sources.registry())
+
+
+@pytest.mark.slow
+def test_files_as_published_are_taken_from_a_folder_and_read(real_data, tmp_path):
+    """The zips of the shared data are as NHS England published them; their totals are known."""
+    bands = fetch("lists_by_band", release="2026-07", to=tmp_path, from_=real_data / "lists-2026")
+    assert sources.read_lists_by_band(*bands.paths).to_numpy().sum() == 63_436_508
+    staff = fetch("workforce", release="2026-06", to=tmp_path, from_=real_data / "workforce")
+    assert sources.read_workforce(*staff.paths)["pcn"].nunique() == 1_271
+    with pytest.raises(FetchError, match="it is release 2026-07, not 2026-04"):
+        fetch("lists_by_band", release="2026-04", to=tmp_path, from_=real_data / "lists-2026")

@@ -27,6 +27,7 @@ _REFUSED = (401, 403, 407, 451)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _PART = 206
 _RANGE_IS_WRONG = 416
+_OBJECT = re.compile(r"^(<.*?>|\w+\(.*?\)): ")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _ENCODINGS = ("identity", "gzip", "x-gzip", "deflate")
 _GZIP_OR_ZLIB = 47
@@ -313,7 +314,7 @@ def _pool(address: str) -> PoolManager:
 
 def _reason(error: BaseException) -> str:
     """The fault without the object that urllib3 puts before it."""
-    return str(error).rpartition(">: ")[2].strip().rstrip(".") or type(error).__name__
+    return _OBJECT.sub("", str(error)).strip().rstrip(".") or type(error).__name__
 
 
 def _user_agent() -> str:
