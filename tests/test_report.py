@@ -10,6 +10,9 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from openpyxl.cell import Cell
+from openpyxl.workbook import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
 from pyarrow import csv
 
 from needsalloc.errors import OutputError
@@ -145,7 +148,7 @@ def test_an_undescribed_column_is_refused_before_anything_is_written(bundle: Bun
 
 def test_every_table_has_a_title_and_a_sheet() -> None:
     assert set(schema.TITLES) == {*TABLES, *BESIDE}
-    assert set(workbook.SHEETS) == set(BESIDE)
+    assert set(workbook.SHEETS) == {*TABLES, *BESIDE}
     assert all(len(name) <= 31 for name in workbook.SHEETS.values())  # Excel's limit
 
 
@@ -211,6 +214,8 @@ def test_attributes_of_a_frame_do_not_stop_it(bundle: Bundle, tmp_path: Path) ->
         (float("nan"), Column("", "", ""), "–"),
         (float("inf"), Column("", "", "", "percent"), "–"),
         (None, Column("", "", "", "text"), "–"),
+        (True, Column("", "", ""), "yes"),
+        (np.False_, Column("", "", "", "text"), "no"),
     ],
 )
 def test_numbers_are_shown_rounded_half_up(value: object, column: Column, shown: str) -> None:
@@ -239,53 +244,130 @@ def test_need_indices_of_any_base_are_described(bundle: Bundle) -> None:
 # The workbook
 
 
-def test_the_workbook_has_one_table_to_a_sheet(bundle: Bundle, folder: Path) -> None:
-    book = openpyxl.load_workbook(folder / "plan.xlsx")
-    assert book.sheetnames[:5] == ["Cover", "Contents", "Summary", "Notes", "Parameters"]
+def opened(path: Path) -> Workbook:
+    return openpyxl.load_workbook(path / "plan.xlsx" if path.is_dir() else path)
+
+
+def table_of(sheet: Worksheet) -> tuple[list[str], list[tuple[Cell, ...]]]:
+    """Headings and rows of the sheet's only table."""
+    (table,) = sheet.tables.values()
+    head, *rows = sheet[table.ref]
+    return [cell.value for cell in head], rows
+
+
+def test_the_workbook_leads_from_cover_to_data_dictionary(folder: Path) -> None:
+    book = opened(folder)
+    assert book.sheetnames[:6] == ["Cover", "Contents", "Summary", "Notes", "Parameters", "Allocation"]
+    assert book.sheetnames[-4:] == ["Assumptions", "Checks", "Sources", "Data dictionary"]
+    assert book.active.title == "Cover"
+    heads, rows = table_of(book["Contents"])
+    assert heads == ["Worksheet", "What it holds", "Rows"]
+    assert [row[0].value for row in rows] == book.sheetnames[2:]
+    assert [row[0].hyperlink.location for row in rows] == [f"'{name}'!A1" for name in book.sheetnames[2:]]
+    assert [row[2].value for row in rows][3] == len(SAMPLE.allocation)
+
+
+def test_every_sheet_is_laid_out_as_the_analysis_function_asks(folder: Path) -> None:
+    book = opened(folder)
+    assert book.properties.title == SAMPLE.title
     for sheet in book:
-        assert not sheet.merged_cells.ranges, sheet.title
-        if sheet.title not in ("Cover", "Contents"):
-            (table,) = sheet.tables.values()
-            assert table.displayName == sheet.title.replace(" ", "_")
-            assert sheet.freeze_panes
-    links = [cell.hyperlink.location for (cell,) in book["Contents"]["A4:A30"] if cell.hyperlink]
-    assert [link.split("!")[0].strip("'") for link in links] == book.sheetnames[2:]
+        assert sheet["A1"].value, sheet.title
+        assert sheet["A1"].font.b
+        assert not sheet.merged_cells.ranges
+        assert not sheet.oddHeader.center.text
+        assert not sheet.oddFooter.center.text
+        assert not any(row.hidden for row in sheet.row_dimensions.values())
+        assert not any(column.hidden for column in sheet.column_dimensions.values())
+        assert all(cell.fill.fill_type is None for row in sheet.iter_rows() for cell in row)
+        assert {cell.font.name for row in sheet.iter_rows() for cell in row} == {"Arial"}
+        assert min(cell.font.sz for row in sheet.iter_rows() for cell in row) == 12
+    assert book["Cover"].sheet_view.selection[0].activeCell == "A1"
+
+
+def test_every_sheet_after_the_cover_holds_one_named_table_and_nothing_beside_it(folder: Path) -> None:
+    for sheet in opened(folder).worksheets[1:]:
+        (table,) = sheet.tables.values()
+        assert table.displayName == sheet.title.replace(" ", "_")
+        assert table.autoFilter is None
+        left, top, right, bottom = openpyxl.utils.range_boundaries(table.ref)
+        assert left == 1
+        assert (sheet.max_column, sheet.max_row) == (right, bottom)  # nothing beside or under it
+        assert sheet["A2"].value == "This worksheet contains one table."
+        assert all(sheet.cell(row, 1).value for row in range(1, top))  # no blank row above it
+        heads, rows = table_of(sheet)
+        assert all(heads)
+        assert len({head.casefold() for head in heads}) == len(heads)
+        assert all(any(cell.value is not None for cell in row) for row in rows)
+        has_blanks = any(cell.value is None for row in rows for cell in row)
+        told = any("A blank is never nought" in sheet.cell(row, 1).value for row in range(1, top))
+        assert told == has_blanks, sheet.title
+        assert bool(sheet.freeze_panes) == (len(rows) > 40)
 
 
 def test_the_workbook_keeps_full_precision_and_leaves_gaps_blank(bundle: Bundle, folder: Path) -> None:
-    sheet = openpyxl.load_workbook(folder / "plan.xlsx")["Allocation"]
-    heads = [cell.value for cell in sheet[3]]
+    heads, rows = table_of(opened(folder)["Allocation"])
     for name, column in schema.columns(bundle, "allocation").items():
         position = heads.index(column.label)
-        cells = [row[position] for row in sheet.iter_rows(min_row=4)]
-        for cell, value in zip(cells, bundle.allocation[name], strict=True):
+        for row, value in zip(rows, bundle.allocation[name], strict=True):
             wanted = pytest.approx(value, rel=1e-15) if isinstance(value, float) else value
-            assert cell.value is None if pd.isna(value) else cell.value == wanted
-    posts = sheet.cell(4, heads.index("Posts in this plan") + 1)
+            assert row[position].value is None if pd.isna(value) else row[position].value == wanted
+    posts = rows[0][heads.index("Posts in this plan")]
     assert posts.number_format == "#,##0.0"
+
+
+def test_what_is_said_of_a_table_stands_above_it(bundle: Bundle, folder: Path) -> None:
+    sheet = opened(folder)["What need is made of"]
+    assert sheet["A1"].value == schema.TITLES["decomposition"]
+    assert sheet["A3"].value == bundle.said["decomposition"]
+
+
+def test_withheld_cells_are_marked_and_explained(bundle: Bundle, tmp_path: Path) -> None:
+    teams = bundle.allocation.assign(suppressed="")
+    teams.loc[0, ["current", "change"]] = np.nan
+    teams.loc[0, "suppressed"] = "current change"
+    said = "Posts now of 1 team are withheld."
+    workbook.write_workbook(replace(bundle, allocation=teams, disclosed=said), tmp_path / "plan.xlsx")
+    book = opened(tmp_path)
+    heads, rows = table_of(book["Allocation"])
+    marked = {
+        (row, heads[i]) for row, cells in enumerate(rows) for i, c in enumerate(cells) if c.value == "[c]"
+    }
+    assert marked == {(0, "Posts now"), (0, "Change")}
+    assert any(said in str(row) for row in book["Allocation"].iter_rows(max_row=8, values_only=True))
+    assert any(said in str(row) for row in book["Notes"].iter_rows(values_only=True))
+    assert any(said in str(row) for row in book["Cover"].iter_rows(values_only=True))
+
+
+def test_yes_and_no_are_words_in_a_sheet(bundle: Bundle, tmp_path: Path) -> None:
+    coverage = bundle.coverage.assign(practices=[True, False, True, False])
+    workbook.write_workbook(replace(bundle, coverage=coverage), tmp_path / "plan.xlsx")
+    heads, rows = table_of(opened(tmp_path)["Coverage"])
+    assert [row[heads.index("Practices")].value for row in rows] == ["yes", "no", "yes", "no"]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "http://"])
 def test_text_never_becomes_a_formula_or_a_link(bundle: Bundle, tmp_path: Path, start: str) -> None:
     name = f"{start}cmd|' /C calc'!A0"
     workbook.write_workbook(named(bundle, name), tmp_path / "plan.xlsx")
-    cell = openpyxl.load_workbook(tmp_path / "plan.xlsx")["Allocation"]["B4"]
+    cell = table_of(opened(tmp_path)["Allocation"])[1][0][1]
     assert (cell.value, cell.data_type, cell.hyperlink) == (name, "s", None)
 
 
-def test_many_flows_stay_out_of_the_workbook_and_it_says_where_they_are(
+def test_long_tables_stay_out_of_the_workbook_and_it_says_where_they_are(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MOST_FLOWS", 10)
+    monkeypatch.setattr(workbook, "MOST_ROWS", 10)
     workbook.write_workbook(bundle, tmp_path / "plan.xlsx")
-    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    book = opened(tmp_path)
     assert "Flows" not in book.sheetnames
+    assert "Need by area" not in book.sheetnames
+    assert "Allocation" in book.sheetnames
     assert any("tables/flows.csv" in str(row) for row in book["Notes"].iter_rows(values_only=True))
 
 
 def test_an_empty_table_is_still_a_table(bundle: Bundle, tmp_path: Path) -> None:
     workbook.write_workbook(replace(bundle, assumptions=(), sources=()), tmp_path / "plan.xlsx")
-    assert openpyxl.load_workbook(tmp_path / "plan.xlsx")["Assumptions"].tables
+    assert opened(tmp_path)["Assumptions"].tables
 
 
 # The page

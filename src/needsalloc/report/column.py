@@ -16,6 +16,7 @@ from needsalloc.disclosure import SUPPRESSED
 
 # The symbol of the Government Statistical Service for what is confidential.
 CONFIDENTIAL = "[c]"
+YES_NO = {True: "yes", False: "no"}
 Form = Literal["text", "number", "percent"]
 
 
@@ -45,6 +46,8 @@ class Column:
         """The value as it is printed on the page: rounded half up, an en dash where there is none."""
         if is_gap(value):
             return "–"
+        if isinstance(value, bool | np.bool_):
+            return YES_NO[bool(value)]
         if self.form == "text" or not isinstance(value, Real):
             return str(value)
         scaled = Decimal(str(value)) * (100 if self.form == "percent" else 1)
@@ -64,9 +67,7 @@ def withheld_cells(frame: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
         return {}
     words = [set(str(names).split()) for names in frame[SUPPRESSED]]
     every = set().union(*words)
-    return {
-        str(name): np.array([name in row for row in words]) for name in frame.columns if name in every
-    }
+    return {str(name): np.array([name in row for row in words]) for name in frame.columns if name in every}
 
 
 def text(label: str, meaning: str) -> Column:
@@ -77,4 +78,4 @@ WITHHELD = text(
     "Withheld", "Columns of the row that are withheld, since small numbers could be told from them."
 )
 
-__all__ = ["CONFIDENTIAL", "WITHHELD", "Column", "Form", "is_gap", "text", "withheld_cells"]
+__all__ = ["CONFIDENTIAL", "WITHHELD", "YES_NO", "Column", "Form", "is_gap", "text", "withheld_cells"]
