@@ -102,7 +102,7 @@ def write_geo(bundle: Bundle, folder: Path) -> None:
 @contextmanager
 def _faults_of_the_disk() -> Iterator[None]:
     """What GDAL says of a disk that is full or locked, as the OSError that it is."""
-    from pyogrio.errors import DataSourceError, FeatureError  # type: ignore[import-untyped]
+    from pyogrio.errors import DataSourceError, FeatureError
 
     try:
         yield
@@ -160,7 +160,7 @@ def _drawn(rows: pd.DataFrame, shapes: npt.NDArray[Any]) -> gpd.GeoDataFrame:
 
 @contextmanager
 def _without_clock() -> Iterator[None]:
-    import pyogrio  # type: ignore[import-untyped]
+    import pyogrio
 
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_CLOCK})
