@@ -26,13 +26,22 @@ from plan_folders import (
 )
 
 TABLES = (
-    "allocation", "coverage", "equity", "flows", "need",
-    "decomposition", "need_range", "planning_cohorts", "cohort_sources",
+    "allocation", "coverage", "equity", "flows", "need", "options", "options_by_team", "sensitivity",
+    "decomposition", "need_range", "inequality", "inequality_by_group", "lorenz", "theil", "equality",
+    "planning_cohorts", "cohort_sources", "checklist",
 )  # fmt: skip
-REPORT = {
-    "index.html", "teams.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml",
-    *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
-}  # fmt: skip
+
+
+def report(*more: str) -> set[str]:
+    """The files of a report with these tables beside the usual ones."""
+    names = (*TABLES, *more)
+    tables = {f"tables/{name}.{kind}" for name in names for kind in ("csv", "parquet")}
+    files = {"index.html", "teams.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml"}
+    return files | tables | {"tables/schema.json"}
+
+
+# The plan of `write_files` has a minimum, which is a choice.
+REPORT = report("choices")
 # This ICB has the PCNs U90001 and U90002, and the practice without one.
 ONE_ICB = PLAN.replace("[catchment]", '[catchment]\nicb = "QZZ"')
 
@@ -58,7 +67,8 @@ def finished(tmp_path_factory):
 def test_the_demo_ends_well_and_says_where_its_folder_is(demo):
     folder, ended = demo
     assert (ended.code, ended.err) == (0, "")
-    assert set(contents(folder / "report")) == REPORT
+    shapes = {f"geo/{name}" for name in ("plan.gpkg", "areas.parquet", "teams.parquet")}
+    assert set(contents(folder / "report")) == report("pace") | shapes
     for name in ("index.html", "plan.xlsx", "log.md"):
         assert str(folder / "report" / name) in ended.out
     assert "U90001" in ended.out

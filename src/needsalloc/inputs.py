@@ -68,6 +68,9 @@ _ROLES: Mapping[str, _Role] = {
     "deprivation_before": _Role(
         sources.read_deprivation, "MHCLG", "English Indices of Deprivation: the edition before"
     ),
+    "rurality": _Role(
+        sources.read_rurality, "Office for National Statistics", "Rural Urban Classification by LSOA"
+    ),
     "lookup": _Role(
         sources.read_area_lookup, "Office for National Statistics", "LSOA 2011 to LSOA 2021, exact fit"
     ),

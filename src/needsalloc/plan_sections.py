@@ -130,6 +130,7 @@ class InputsSection(Section):
     counts: Input | None = None
     growth: GrowthFile | None = None
     disability: Input | None = None
+    rurality: Input | None = None
     deprivation_before: Input | None = None
     lookup: Input | None = None
     population_before: Input | None = None

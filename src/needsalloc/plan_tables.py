@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from needsalloc.allocate import Allocation
-from needsalloc.audit import EquityAudit
 from needsalloc.choices import Reserve
 from needsalloc.errors import AllocationError, first_few
 from needsalloc.inputs import Inputs
@@ -18,13 +17,6 @@ from needsalloc.run_tables import Beside
 
 _CHOICES = ("kind", "name", "teams", "value", "reason", "owner", "effect")
 _EVERY = "every team"
-_AUDITED = {
-    "inequality": "Every measure of inequality, for need, what is in place, targets, posts, options and "
-    "years: over small areas, each team's posts spread by need, and between teams.",
-    "inequality_by_group": "Groups of areas and of teams beside each other: what each has for its need.",
-    "lorenz": "Shares of need and of posts, from the areas with least posts for their need on.",
-    "theil": "Inequality between and within the groups that lie in each other.",
-}
 
 
 def choices_beside(inputs: Inputs, asked: Asked, plan: Allocation) -> Beside:
@@ -48,18 +40,6 @@ def choices_beside(inputs: Inputs, asked: Asked, plan: Allocation) -> Beside:
         most = table.nlargest(1, "effect").iloc[0]
         said += f" Most is moved by “{most['name']}”: {most['effect']:,.1f} {plan.unit}."
     return Beside({"choices": table}, {"choices": said}, plan.choices)
-
-
-def audit_beside(audit: EquityAudit) -> Beside:
-    """The tidy tables of the equity audit, those that have rows."""
-    found = {
-        "inequality": audit.inequality,
-        "inequality_by_group": audit.by_group,
-        "lorenz": audit.lorenz,
-        "theil": audit.theil,
-    }
-    tables = {name: table for name, table in found.items() if len(table)}
-    return Beside(tables, {name: _AUDITED[name] for name in tables}, audit.notes)
 
 
 def _choices(inputs: Inputs, asked: Asked, plan: Allocation) -> Iterator[tuple[tuple[str, ...], Asked]]:

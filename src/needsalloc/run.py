@@ -19,9 +19,10 @@ from needsalloc.maps import ATTRIBUTION
 from needsalloc.options import audited_name, options_beside, options_of
 from needsalloc.people import People
 from needsalloc.plan import Plan
+from needsalloc.plan_evidence import audit_beside, evidence_beside, rural_urban_of
 from needsalloc.plan_people import catchment_of, of_icb, people_of, teams_of
 from needsalloc.plan_staff import mix_of, pace_beside, pace_of, skills_beside
-from needsalloc.plan_tables import audit_beside, choices_beside
+from needsalloc.plan_tables import choices_beside
 from needsalloc.report import Bundle, Check, write
 from needsalloc.run_tables import Beside, tables_beside
 from needsalloc.sensitivity import moved_by_data_beside, sensitivity_beside
@@ -103,7 +104,7 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     others = {audited_name(each.name): each.allocation.table["posts"] for each in options[1:]}
     if pace is not None:
         others |= {f"posts, year {year}": posts for year, posts in pace.by_year.items()}
-    audit = audit_equity(allocation, need, others=others)
+    audit = audit_equity(allocation, need, others=others, rural_urban=rural_urban_of(inputs))
     say("what need is made of, and how far it ranges")
     beside = tables_beside(inputs, need, allocation)
     beside = beside.joined(
@@ -114,6 +115,7 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
         pace_beside(inputs, allocation, pace),
         skills_beside(inputs, allocation, mix),
         audit_beside(audit),
+        evidence_beside(inputs, need, allocation),
     )
     added_up = [
         *checks.option_checks(options),
@@ -172,7 +174,7 @@ def _bundle(
         beside=beside.tables,
         said=beside.said,
         parameters=findings.parameters(inputs, need),
-        assumptions=(*findings.assumptions(inputs, need, allocation), *beside.notes),
+        assumptions=tuple(dict.fromkeys((*findings.assumptions(inputs, need, allocation), *beside.notes))),
         checks=found,
         sources=cited(inputs, made_up=made_up),
         attribution=("Made up: no data of anyone are used.",) if made_up else _ATTRIBUTION,
