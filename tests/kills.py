@@ -1,6 +1,6 @@
 """Kill what writes, at every step or at random moments, and look at what is left. `make kills` does it often.
 
-A child process is forked, so that nothing has to be imported or computed again: hundreds of kills take seconds.
+A child process is forked, so that nothing has to be imported or computed again: a kill takes half a second.
 """
 
 from __future__ import annotations
@@ -132,7 +132,11 @@ def left(folder: Path, old: dict[str, bytes] | None, new: dict[str, bytes]) -> s
     if found == old:
         return "old" if old is not None else "absent"
     if found is None:
-        return "absent, old kept" if contents(folder.with_name(f".{folder.name}.needsalloc-old")) == old else "HALF"
+        return (
+            "absent, old kept"
+            if contents(folder.with_name(f".{folder.name}.needsalloc-old")) == old
+            else "HALF"
+        )
     return "new" if found == new else "HALF"
 
 
@@ -161,6 +165,35 @@ def reports(times: int, place: Path, seed: int) -> Counter[str]:
         assert _ended(_forked(lambda bundle=bundle: write(bundle, out), lambda: None), 0.0) == "done"
         assert contents(out) == new, "the next run is not whole"
         assert [path.name for path in place.iterdir()] == ["out"], "the next run left something"
+    return found
+
+
+def fetches(times: int, place: Path, seed: int) -> Counter[str]:
+    """Kill the fetching of a file that comes in pieces at random moments, and fetch it again each time."""
+    from hashlib import sha256
+
+    from misbehaving import serving
+    from needsalloc.sources.fetch import fetch
+    from test_fetch import GOOD, PLACE, RELEASE
+
+    moments, found, to = random.Random(seed), Counter[str](), place / "cache"
+
+    def ask() -> object:
+        return fetch("registrations", release=RELEASE, to=to, from_=f"{server.address}/chunks")
+
+    with serving() as server:
+        server.body = GOOD
+        began = time.monotonic()
+        assert _ended(_forked(ask, lambda: None), 0.0) == "done"
+        took = time.monotonic() - began
+        for _ in range(times):
+            shutil.rmtree(to)
+            ended = killed(ask, after=moments.uniform(0.001, 1.1 * took))
+            there = (to / PLACE).read_bytes() if (to / PLACE).exists() else None
+            found[f"{ended}: {'absent' if there is None else 'whole' if there == GOOD else 'HALF'}"] += 1
+            assert _ended(_forked(ask, lambda: None), 0.0) == "done"
+            assert sha256((to / PLACE).read_bytes()).digest() == sha256(GOOD).digest()
+            assert len(contents(to) or {}) == 2, "the next fetch left something"
     return found
 
 
@@ -198,14 +231,18 @@ def commands(times: int, place: Path, seed: int) -> Counter[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=400, help="how often to kill the writing of a report")
+    parser.add_argument("--fetches", type=int, default=200, help="how often to kill the fetching of a file")
     parser.add_argument("--commands", type=int, default=30, help="how often to kill the demo as a command")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     failed = False
     for name, kill, times in (
         ("a report written over another", reports, options.reports),
+        ("a file fetched into a cache", fetches, options.fetches),
         ("needsalloc demo", commands, options.commands),
     ):
+        if not times:
+            continue
         with tempfile.TemporaryDirectory() as place:
             found = kill(times, Path(place), options.seed)
         print(f"{name}, killed {times:,} times at random moments; the next run was whole each time:")
