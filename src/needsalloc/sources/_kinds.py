@@ -35,9 +35,10 @@ def _with(signature: set[str], pattern: str) -> Callable[[Collection[str]], bool
     return lambda header: signature <= set(header) and any(re.fullmatch(pattern, name) for name in header)
 
 
-_AREA = re.compile(r"(F_)?LSOA(_NAME)?(_?(20)?[12]1)?_?(CODE|CD)?(_(20)?[12]1)?|AREA_CODE")
+_AREA = re.compile(r"(F_)?LSOA(_NAME)?(_?(20)?[12]1)?_?(CODE|CD)?(_(20)?[12]1)?|(AREA|GEOGRAPHY)_CODE")
 _AGE = re.compile(
-    r"[FM]?\d{1,2}|(AGED?_)?\d{1,2}(_TO_|_)\d{1,2}(_YEARS?)?|(AGED?_)?\d{1,3}_YEARS?(_AND_(UNDER|OVER))?"
+    r"[FM]?\d{1,2}|(AGE_)?(AGED?_)?\d{1,2}(_TO_|_)\d{1,2}(_YEARS?)?"
+    r"|(AGE_)?(AGED?_)?\d{1,3}_YEARS?(_AND_(UNDER|OVER))?"
 )
 _BODY = re.compile(r"(SICBL|ICB|LAD|LTLA|WD|WARD)\d\d_?(CD|CODE)")
 _RURALITY = re.compile(r"RUC(11|21)_?(CD|CODE)")
@@ -113,7 +114,12 @@ KINDS = (
         "read_health_domain",
         _any_of({"HEALTH_DEPRIVATION_AND_DISABILITY_SCORE"}),
     ),
-    Kind("disability", "residents by disability and LSOA", "read_disability", _any_of({"DISABILITY", "N"})),
+    Kind(
+        "disability",
+        "residents by disability and LSOA",
+        "read_disability",
+        _any_of({"DISABILITY", "N"}, {"GEOGRAPHY_CODE", "DISABILITY_DISABLED_UNDER_THE_EQUALITY_ACT"}),
+    ),
     Kind("rurality", "rural and urban areas", "read_rurality", _with(set(), _RURALITY.pattern)),
     Kind(
         "trust_shares",

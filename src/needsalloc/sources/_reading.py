@@ -540,7 +540,9 @@ def _tables_of(path: Path, stored: bytes, what: str) -> dict[str, bytes]:
                 f"{path.name} holds {len(held)} tables, and none is {what}: {first_few(held)}. For a layout "
                 "of your own, unpack it and give the table."
             )
-    return {name: archive.read(name) for name in fit}
+    # A census table comes with the same header for every geography.
+    by_lsoa = [name for name in fit if name.lower().endswith("-lsoa.csv")]
+    return {name: archive.read(name) for name in by_lsoa or fit}
 
 
 def archive_kinds(path: Path, stored: bytes) -> dict[str, str | None]:

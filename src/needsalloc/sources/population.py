@@ -15,8 +15,9 @@ _FIELDS = {
     "area": (
         "LSOA11_CODE", "LSOA21_CODE", "LSOA_CODE", "LSOA_2011_CODE", "LSOA_2021_CODE", "LSOA11CD", "LSOA21CD",
         "LSOA_CODE_2011", "LSOA_CODE_2021", "LSOA11", "LSOA21", "AREA_CODE",
+        "GEOGRAPHY_CODE",
     ),
-    "total": ("TOTAL_POPULATION", "TOTAL", "ALL_AGES"),
+    "total": ("TOTAL_POPULATION", "TOTAL", "ALL_AGES", "AGE_TOTAL"),
 }  # fmt: skip
 _AGES = (
     (re.compile(r"(?:AGED_)?(\d+)(?:_YEARS?)?_AND_UNDER|UNDER_\d+"), "0"),
@@ -29,7 +30,7 @@ _BY_SEX = re.compile(r"([FM])(\d+)")
 
 def first_age(column: str) -> int | None:
     """The first age of the band that a column names, or None: "90+" -> 90, "Aged 16 to 24 years" -> 16."""
-    name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper()))
+    name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper())).removeprefix("AGE_")
     age = next((int(match.expand(age)) for rule, age in _AGES if (match := rule.fullmatch(name))), None)
     # A column named 2020 is a year.
     return age if age is not None and age <= _OLDEST else None

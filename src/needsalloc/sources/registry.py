@@ -11,12 +11,11 @@ import pandas as pd
 from needsalloc import reference
 from needsalloc.errors import UnknownCodeError
 
-# Inputs of a plan that are an older release of another one.
-_OLDER = {"deprivation_before": ("deprivation", "2019"), "population_before": ("population", "2020")}
+# The input of a plan that is an older release of another one.
+_OLDER = {"deprivation_before": ("deprivation", "2019")}
 _OWN = ("current", "by_team", "inequalities", "contacts", "previous", "shares", "counts", "growth")
 _NO_FILE = {
-    "disability": "Census 2021 publishes it (table TS038), but no file by LSOA in the layout that is read: "
-    "docs/plan.md says which",
+    "population_before": "fetch population_estimates, release 2020, and save the sheet of all persons as CSV",
 } | dict.fromkeys(_OWN, "it is your own: docs/plan.md says what it holds")
 
 
