@@ -17,11 +17,11 @@ from needsalloc.errors import InputFileError, first_few
 
 ZIP = b"PK\x03\x04"
 EMPTY_ZIP = b"PK\x05\x06"
-LARGEST = 1 << 30
-"""Bytes of text that a file may unpack to: ten times the largest official file that is read."""
+LARGEST = 1 << 29
+"""Bytes of text that a file may unpack to: five times the largest official file that is read."""
 
 # Official tables shrink to a tenth or twentieth; a small file may shrink to anything.
-_RATIO = 300
+_RATIO = 100
 _RATIO_FROM = 1 << 26
 _MOST_MEMBERS = 2_000
 _TEXT = (".csv", ".txt")

@@ -46,7 +46,9 @@ _DATE_FORMATS = (
 _MIDNIGHT = re.compile(r"[ T]00:00(:00(\.0+)?)?$")
 _LARGEST_COUNT = 1e9
 _HEADER_SIZE = 1 << 16
-_LINE = re.compile(rb"[^\r\n]*\S[^\r\n]*")
+_LARGEST_MENDED = 1 << 26
+_SAYS = re.compile(rb"\S")
+_REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _NEXT_LINE = re.compile(rb"[\r\n]+[^\r\n]*")
 # No letter of a name: control and invisible characters, and those that turn the direction of writing.
 _INVISIBLE = (
@@ -250,7 +252,7 @@ class SourceFile:
 
     def _read_any(self, positions: list[str]) -> pa.Table:
         """The columns of any file; InputFileError for whatever is wrong with it."""
-        if not re.compile(rb"\S").search(self._text, self._body):
+        if not _SAYS.search(self._text, self._body):
             raise InputFileError(f"{self.path.name} has a header and no rows; expected {self.what}.")
         broken: list[bool] = []
 
@@ -263,6 +265,11 @@ class SourceFile:
             table = self._parse(rows, positions, newlines_in_values=True, invalid_row_handler=note)
         except pa.ArrowException as error:
             raise InputFileError(f"{self.path.name} cannot be read as a table: {error}.") from error
+        if broken and len(self._text) > _LARGEST_MENDED:
+            raise InputFileError(
+                f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values. "
+                "It is too large to look at each: fetch it again."
+            )
         return self._mended(positions) if broken else table
 
     def _mended(self, positions: list[str]) -> pa.Table:
@@ -561,15 +568,19 @@ def _kind_of_member(start: bytes) -> str | None:
 
 def _header(text: bytes) -> slice | None:
     """The first line that says something, with the lines that its quotes hold; None if there is none."""
-    line = _LINE.search(text)
-    if line is None:
+    says = _SAYS.search(text)
+    if says is None:
         return None
-    end = line.end()
-    while text.count(b'"', line.start(), end) % 2 and (more := _NEXT_LINE.match(text, end)):
-        end = more.end()
-        if end - line.start() > _HEADER_SIZE:
-            break
-    return slice(line.start(), end)
+    start = 1 + max(text.rfind(end, 0, says.start()) for end in (b"\r", b"\n"))
+    end = _end_of(_REST_OF_LINE, text, says.start())
+    while text.count(b'"', start, end) % 2 and _HEADER_SIZE > end - start and end < len(text):
+        end = _end_of(_NEXT_LINE, text, end)
+    return slice(start, end)
+
+
+def _end_of(pattern: re.Pattern[bytes], text: bytes, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _cells(line: str) -> list[str]:

@@ -20,9 +20,8 @@ _LARGEST = 1 << 27
 _XML = (".xml", ".rels", ".vml")
 # An Office file has no use for either; both let a few bytes stand for gigabytes, or for a file elsewhere.
 _DECLARED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s>])([^>]*)(?<!/)>(.*?)</(?:\w+:)?c>", re.DOTALL)
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-_VALUE = re.compile(rb"<(?:\w+:)?v[\s/>]")
+# A cell, its formula and its value; none of the parts can run over the next, so that one pass is enough.
+_TAG = re.compile(rb"<(/?)(?:\w+:)?([cfv])((?:\s[^<>]*)?)>(?=([^<])?)")
 _ADDRESS = re.compile(rb'\br="(\w+)"')
 
 
@@ -92,13 +91,19 @@ def _parts(archive: Archive) -> dict[str, bytes]:
 
 def _refuse_unknown_values(sheet: bytes, path: Path, name: str) -> None:
     """InvalidValueError if a formula has no value: read as blank, it would count as nobody."""
-    if not _FORMULA.search(sheet):
-        return
-    unknown = [
-        (_ADDRESS.search(about) or [b"", b"a cell"])[1].decode()
-        for about, inside in _CELL.findall(sheet)
-        if _FORMULA.search(inside) and not _VALUE.search(inside)
-    ]
+    unknown: list[str] = []
+    about, formula, value = b"", False, False
+    for closing, tag, attributes, content in _TAG.findall(sheet):
+        if tag == b"f":
+            formula = True
+        elif tag == b"v":
+            value = value or bool(content and not closing)
+        elif not closing:
+            about, formula, value = attributes, False, False
+        # A formula may come to a blank text, and says so by its type.
+        elif formula and not value and b't="str"' not in about:
+            address = _ADDRESS.search(about)
+            unknown.append(address[1].decode() if address else "a cell")
     if unknown:
         raise InvalidValueError(
             f"{path.name}: {len(unknown):,} cells of the sheet {name} hold a formula and not its value: "
