@@ -178,12 +178,21 @@ def test_a_plan_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         check_inputs(write_files(tmp_path / "other"), tmp_path / "nowhere")
 
 
-def test_what_a_run_refuses_a_check_fails(tmp_path: Path) -> None:
-    plan = PLAN.replace("[catchment]", '[catchment]\nicb = "QQQ"')
-    result = checked(tmp_path, plan=plan)
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[catchment]", '[catchment]\nicb = "QQQ"', "no icb 'QQQ'"),
+        ("total = 20.0", "total = 20.3", "not a multiple of the step 0.5"),
+        ("[catchment]", f'deprivation_before = "{DEPRIVATION}"\n[catchment]', "Give that edition"),
+    ],
+)
+def test_what_a_run_refuses_a_check_fails(tmp_path: Path, old: str, new: str, says: str) -> None:
+    result = checked(tmp_path, plan=PLAN.replace(old, new))
     assert found(result, "The plan and its files together")[0] == "fail"
-    assert "no icb 'QQQ'" in found(result, "The plan and its files together")[1]
+    assert says in found(result, "The plan and its files together")[1]
     assert found(result, "Patients of practices missing from the map") == ("pass", "0")
+    ended = command("run", tmp_path / "mine" / "plan.toml", "--out", tmp_path / "out")
+    assert (ended.code, says in ended.err) == (2, True)
 
 
 # Practices

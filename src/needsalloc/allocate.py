@@ -165,7 +165,7 @@ def allocate(
     weighted = need["weighted_population"].to_numpy(np.float64) * given
     if "is_team" in need:
         given = given & (need["is_team"].to_numpy(bool) | (weighted > 0))
-    steps_total = _whole_steps(total, step)
+    steps_total = whole_steps(total, step)
     if rule not in get_args(Rule):
         raise AllocationError(f"Unknown rule {rule!r}: choose {', '.join(get_args(Rule))}.")
     _check_minimum(minimum, int(given.sum()), total, step, unit)
@@ -340,7 +340,8 @@ def _given_posts(need: pd.DataFrame, without_posts: tuple[str, ...] | None) -> n
     return ~need.index.isin(without_posts)
 
 
-def _whole_steps(total: float, step: float) -> int:
+def whole_steps(total: float, step: float) -> int:
+    """How many steps make up a total; AllocationError if it is no multiple of them."""
     if not (np.isfinite(total) and total >= 0 and np.isfinite(step) and step > 0):
         raise AllocationError(
             f"The total is {total:g} and the step {step:g}; both must be numbers, the step above 0."
@@ -358,4 +359,4 @@ def _whole_steps(total: float, step: float) -> int:
     return steps
 
 
-__all__ = ["Allocation", "allocate"]
+__all__ = ["Allocation", "allocate", "whole_steps"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 import needsalloc
 from needsalloc import published
+from needsalloc.allocate import whole_steps
 from needsalloc.assumptions import Assumption
 from needsalloc.checks import input_checks
 from needsalloc.display import sentence_and_table
@@ -23,6 +24,7 @@ from needsalloc.matching import matching_checks, unmatched_practices
 from needsalloc.plan import InputFile, Plan, read_plan
 from needsalloc.plan_people import catchment_of, of_icb, people_of, teams_of
 from needsalloc.report import Check
+from needsalloc.run_tables import scores_before
 from needsalloc.sources.inspection import inspect_file
 
 Status = Literal["pass", "warnings", "fail"]
@@ -215,7 +217,10 @@ def _looks_like(folder: Path, file: InputFile) -> dict[str, Any]:
 
 def _together(inputs: Inputs, say: Progress) -> tuple[list[Check], pd.DataFrame, tuple[Assumption, ...]]:
     """Checks, coverage and assumptions of files that can all be put together."""
+    whole_steps(inputs.plan.plan.total, inputs.plan.plan.step)
     catchment = catchment_of(inputs)
+    if "deprivation_before" in inputs.frames:
+        scores_before(inputs, catchment)
     say("people of these areas and practices")
     people = people_of(inputs, catchment)
     teams, icb = teams_of(inputs, catchment).teams, inputs.plan.catchment.icb

@@ -96,7 +96,7 @@ def tables_beside(inputs: Inputs, need: NeedIndex, allocation: Allocation) -> Be
     said["cohort_sources"] = "Whom each column of the planning cohorts counts, of which file and day."
     notes += [*cohorts.notes, *ungrown]
     if "deprivation_before" in inputs.frames:
-        before, carried = _scores_before(inputs, need.catchment)
+        before, carried = scores_before(inputs, need.catchment)
         notes += carried
         tables["index_changes"], said["index_changes"] = _changes(inputs, own, before)
         findings.append(said["index_changes"])
@@ -229,7 +229,7 @@ def _changes(inputs: Inputs, need: NeedIndex, scores: pd.Series) -> tuple[pd.Dat
     return table.reset_index(), f"{sentence}."
 
 
-def _scores_before(inputs: Inputs, catchment: Catchment) -> tuple[pd.Series, list[Assumption]]:
+def scores_before(inputs: Inputs, catchment: Catchment) -> tuple[pd.Series, list[Assumption]]:
     """The scores of the edition before, carried to the plan's areas if need be, and a note if they were.
 
     Raises PlanError for an edition on another scale, or if the files that carry it are lacking.
@@ -259,4 +259,4 @@ def _scores_before(inputs: Inputs, catchment: Catchment) -> tuple[pd.Series, lis
     return carry_rates(scores, inputs.frames["lookup"], to=catchment.vintage, people=residents), [note]
 
 
-__all__ = ["Beside", "tables_beside"]
+__all__ = ["Beside", "scores_before", "tables_beside"]
