@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+import report_tables
 from needsalloc.report import Assumption, Bundle, Check, Source
 
 NAMES = (
@@ -131,7 +132,10 @@ def sample(*, teams: int = 8, areas: int = 60, current: bool = True, **changes: 
         ),
         equity=_equity(need, home, posts, now, weighted, current),
         flows=flows,
-        beside=(beside := _beside(allocation.head(teams)[["team", "team_name"]])),
+        beside=(
+            beside := _beside(allocation.head(teams)[["team", "team_name"]])
+            | report_tables.tables(allocation.head(teams), total)
+        ),
         said={name: f"What {name} says." for name in beside},
         parameters={
             "Service": "district nursing",
