@@ -23,7 +23,7 @@ from needsalloc import sources
 from needsalloc.errors import FetchError, OutputError, UnknownCodeError
 from needsalloc.sources._download import Limits, download
 from needsalloc.sources.fetch import fetch
-from plan_folders import command
+from plan_folders import PLAN, command, england
 
 fetching = importlib.import_module("needsalloc.sources.fetch")  # the function has the module's name
 
@@ -479,28 +479,38 @@ def test_the_cache_is_the_users(monkeypatch, tmp_path, server):
         assert ask(server, "good", None).folder == tmp_path / "needsalloc"
 
 
-def test_read_from_the_folder_as_published(synthetic, tmp_path):
-    """Every table that the registry knows and a synthetic England has, zipped as its publisher does."""
-    saved = tmp_path / "saved"
-    paths = synthetic.write(tmp_path / "plain")
-    saved.mkdir()
-    release = f"{synthetic.registrations.attrs['on']:%Y-%m}"
-
-    def pack(file, *members):
-        with zipfile.ZipFile(saved / file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in members:
-                archive.writestr(name, text)
-
+def save_as_published(england, folder, working):
+    """Every table of a synthetic England that the registry knows, packed and named as its publisher does."""
+    paths = england.write(working)
+    folder.mkdir()
     text = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
-    pack("gp-reg-pat-prac-lsoa-male-female-X.zip", ("gp-reg-pat-prac-lsoa-all.csv", text["registrations"]))
-    pack("gp-reg-pat-prac-map.zip", ("gp-reg-pat-prac-map.csv", text["membership"]))
-    pack("QOF2324.zip", ("ACHIEVEMENT_2324.csv", "x\n"), ("PREVALENCE_2324.csv", text["conditions"]))
+
+    def pack(file, **members):
+        with zipfile.ZipFile(folder / file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, table in members.items():
+                archive.writestr(f"{name}.csv", table)
+
+    pack("gp-reg-pat-prac-lsoa-male-female-X.zip", **{"gp-reg-pat-prac-lsoa-all": text["registrations"]})
+    pack("gp-reg-pat-prac-map.zip", **{"gp-reg-pat-prac-map": text["membership"]})
+    pack("QOF2324.zip", ACHIEVEMENT_2324="x\n", PREVALENCE_2324=text["conditions"])
     lists = pd.read_csv(paths["lists"])
     for sex in ("female", "male"):
         rows = lists[lists["SEX"] == sex.upper()].to_csv(index=False)
-        pack(f"gp-reg-pat-prac-sing-age-{sex}.zip", (f"gp-reg-pat-prac-sing-age-{sex}.csv", rows))
+        pack(f"gp-reg-pat-prac-sing-age-{sex}.zip", **{f"gp-reg-pat-prac-sing-age-{sex}": rows})
+    bands = england.population.T.groupby(lambda age: min(age // 5 * 5, 85)).sum().T
+    names = {age: f"Age: Aged {age} to {age + 4} years" for age in bands}
+    names |= {0: "Age: Aged 4 years and under", 85: "Age: Aged 85 years and over"}
+    census = bands.rename(columns=names).astype(int).rename_axis("geography code").reset_index()
+    census.insert(1, "Age: Total", census.drop(columns="geography code").sum(axis=1))
+    pack("census2021-ts007a.zip", **{"census2021-ts007a-lsoa": census.to_csv(index=False)})
     file_7 = "File_7_IoD2025_All_Ranks_Scores_Deciles_Population_Denominators.csv"
-    (saved / file_7).write_text(text["deprivation"], encoding="utf-8")
+    (folder / file_7).write_text(text["deprivation"], encoding="utf-8")
+    return f"{england.registrations.attrs['on']:%Y-%m}"
+
+
+def test_read_from_the_folder_as_published(synthetic, tmp_path):
+    saved = tmp_path / "saved"
+    release = save_as_published(synthetic, saved, tmp_path / "plain")
 
     def get(name, of=release):
         return fetch(name, release=of, to=tmp_path / "to", from_=saved)
@@ -573,3 +583,37 @@ def test_files_as_published_are_taken_from_a_folder_and_read(real_data, tmp_path
     assert sources.read_workforce(*staff.paths)["pcn"].nunique() == 1_271
     with pytest.raises(FetchError, match="it is release 2026-07, not 2026-04"):
         fetch("lists_by_band", release="2026-04", to=tmp_path, from_=real_data / "lists-2026")
+
+
+def test_what_fetch_prints_makes_a_plan_that_runs(tmp_path):
+    saved, data = tmp_path / "saved", tmp_path / "data"
+    release = save_as_published(england(), saved, tmp_path / "plain")
+    lines = []
+    for role, of in {
+        "registrations": release,
+        "membership": release,
+        "lists": release,
+        "population": "2021",
+        "conditions": "2023-24",
+        "deprivation": "2025",
+    }.items():
+        ended = command("fetch", role, "--release", of, "--from", saved, "--to", data)
+        assert ended.code == 0, ended.err
+        (line,) = [
+            line.removeprefix("Plan      ") for line in ended.out.splitlines() if line.startswith("Plan")
+        ]
+        path = line.removeprefix("deprivation = ")
+        lines.append(line if path == line else f'deprivation = {{ path = {path}, edition = "synthetic" }}')
+    plan = tmp_path / "plan.toml"
+    head, _, _ = PLAN.partition("[inputs]")
+    rest = '[need]\nbase = "icb"\n\n[report]\nout = "report"\n'
+    plan.write_text("\n".join([head, "[inputs]", *lines, "", rest]), encoding="utf-8")
+    ended = command("run", plan, "--data", data, "--out", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    posts = pd.read_csv(tmp_path / "out" / "tables" / "allocation.csv")
+    assert posts["posts"].sum() == 20.0
+    # What the report says of a file is what was recorded when it was fetched.
+    said = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
+    record = recorded(data)[f"registrations/{release}"]
+    assert record["sha256"] in json.dumps(said)
+    assert record["file"] in json.dumps(said)
