@@ -346,6 +346,16 @@ def test_areas_that_a_file_lacks_fail_with_their_patients(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(("patients", "status"), [("0", "pass"), ("1", "fail")])
+def test_an_area_in_which_nobody_lives_is_not_missed(tmp_path: Path, patients: str, status: str) -> None:
+    def further(rows: pd.DataFrame) -> pd.DataFrame:
+        row = rows.iloc[[0]].assign(LSOA_CODE="E01900999", NUMBER_OF_PATIENTS=patients)
+        return pd.concat([rows, row])
+
+    result = checked(tmp_path, edit(REGISTRATIONS, further))
+    assert found(result, "Areas that the population file lacks")[0] == status
+
+
 def test_an_edition_on_areas_of_another_census_is_a_warning() -> None:
     areas = pd.Index(["E01033769", "E01033770"], name="lsoa21")
     frame = pd.DataFrame({"imd_score": [1.0, 2.0]}, index=areas)

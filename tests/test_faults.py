@@ -1,4 +1,4 @@
-"""Killed, out of room, locked out, two at once: what is written is whole or absent, and the next run succeeds."""
+"""Killed, out of room, locked out, two at once: what is written is whole or absent; the next run succeeds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from needsalloc import locked as locking
 from needsalloc import write_template
 from needsalloc.errors import OutputError
 from needsalloc.locked import locked
@@ -237,6 +238,23 @@ def test_who_waits_has_it_afterwards_and_nobody_has_it_twice(tmp_path: Path) -> 
 
     assert kills.at_once(alone, alone, alone) == ["done"] * 3
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, take, times = tmp_path / "lock", locking._take, []
+
+    def late(handle: int) -> None:
+        times.append(handle)
+        if len(times) == 1:
+            lock.unlink()  # whoever held it before has just ended
+        take(handle)
+
+    monkeypatch.setattr(locking, "_take", late)
+    with locked(lock, wait=10):
+        assert lock.exists()
+    assert len(times) == 2
 
 
 # A report
