@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
-from needsalloc.report.column import Column
+from needsalloc.report.column import CONFIDENTIAL, Column
 
 MOST_ROWS = 30
 SIGNED_PERCENT = Column("", "", "", "percent", 1, signed=True)
@@ -130,11 +130,14 @@ def teams_chart(bundle: Bundle) -> Chart:
         extra = "Difference in percentage points"
     shown, note = furthest(gap.to_numpy(dtype=float))
     scale = axis([*before.iloc[shown], *after.iloc[shown]])
+    gone = teams["team"].astype(str).isin(bundle.withheld) & before.isna()
     rows = []
     for i in shown:
         pair = (before.iloc[i], after.iloc[i])
         marks = marked(scale, pair, [kind for kind, _ in key])
         cells = [*(column.show(value) for value in pair), change.show(gap.iloc[i])]
+        if gone.iloc[i]:
+            cells[0] = cells[-1] = CONFIDENTIAL
         rows.append(Row(str(teams["team_name"].iloc[i]), marks, cells, between(marks)))
     heads = [*(name for _, name in key), extra]
     return Chart(title, note, "Team", key, scale.ticks(column), heads, rows)

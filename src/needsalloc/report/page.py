@@ -216,7 +216,8 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
             (
                 f"{change.show(moved.clip(lower=0).sum())} / {change.show(moved.clip(upper=0).sum())}",
                 f"{bundle.unit} gained and lost against now",
-                f"{(moved > 0).sum():,} teams gain, {(moved < 0).sum():,} lose",
+                f"{(moved > 0).sum():,} teams gain, {(moved < 0).sum():,} lose"
+                + f"; {len(bundle.withheld):,} are withheld" * bool(bundle.withheld),
             )
         )
     else:
@@ -225,7 +226,7 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
             (
                 f"{shares.show(teams['target_share'].min())} to {shares.show(teams['target_share'].max())}",
                 "of the total, smallest to largest team",
-                "posts now were not given",
+                "posts now are withheld" if bundle.withheld else "posts now were not given",
             )
         )
     return numbers

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from needsalloc.disclosure import SUPPRESSED
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.charts import fifth_name
-from needsalloc.report.column import Column, Form
+from needsalloc.report.column import CONFIDENTIAL, Column, Form, withheld_cells
 
 MOST_ROWS = 1_500  # longer tables are in the files
 
@@ -42,19 +43,28 @@ def shown(bundle: Bundle, table: str, *, without: Iterable[str] = ()) -> Shown:
     described = {
         name: column
         for name, column in schema.columns(bundle, table).items()
-        if name not in without and frame[name].notna().any()
+        if name not in {SUPPRESSED, *without} and frame[name].notna().any()
     }
     heads = [(*head(column), column.form) for column in described.values()]
     if len(frame) > MOST_ROWS:
         files = f"{len(frame):,} rows: in the workbook, and in tables/{table}.csv beside this page."
         return Shown(heads, [], files)
     cells = [
-        _fifths(frame[name]) if name == "deprivation_fifth" else texts(frame[name], column)
+        _fifths(frame[name]) if name == "deprivation_fifth" else cells_of(frame, name, column)
         for name, column in described.items()
     ]
     forms = [column.form for column in described.values()]
     rows = [list(zip(row, forms, strict=True)) for row in zip(*cells, strict=True)]
     return Shown(heads, rows)
+
+
+def cells_of(frame: pd.DataFrame, name: str, column: Column) -> list[str]:
+    """A column of a table as it is printed, withheld cells marked."""
+    words = texts(frame[name], column)
+    hidden = withheld_cells(frame).get(name)
+    if hidden is None:
+        return words
+    return [CONFIDENTIAL if gone else word for word, gone in zip(words, hidden, strict=True)]
 
 
 def texts(values: pd.Series, column: Column) -> list[str]:

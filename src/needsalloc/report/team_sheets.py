@@ -9,7 +9,7 @@ from needsalloc.report import options, schema
 from needsalloc.report.bundle import Bundle
 from needsalloc.report.charts import Chart
 from needsalloc.report.page import questions, template_text, templates
-from needsalloc.report.shown import head, texts
+from needsalloc.report.shown import cells_of, head
 from needsalloc.report.team_table import Cell, team_table
 from needsalloc.report.waterfall import waterfalls
 
@@ -84,7 +84,7 @@ def _cohorts(bundle: Bundle) -> dict[str, list[tuple[str, str]]]:
         " ".join(filter(None, head(column))) if column.unit == "beds" else column.label
         for column in described.values()
     ]
-    cells = [texts(frame[name], column) for name, column in described.items()]
+    cells = [cells_of(frame, name, column) for name, column in described.items()]
     return {
         str(team): list(zip(labels, row, strict=True))
         for team, row in zip(frame["team"], zip(*cells, strict=True), strict=True)

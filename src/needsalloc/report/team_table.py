@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from needsalloc.report import schema
 from needsalloc.report.bundle import Bundle
-from needsalloc.report.column import Column, is_gap
+from needsalloc.report.column import CONFIDENTIAL, Column, is_gap, withheld_cells
 from needsalloc.report.shown import head
 
 SUMMED = (
@@ -60,13 +61,20 @@ def team_table(bundle: Bundle) -> TeamTable:
     codes, labels = teams["team"].astype(str).tolist(), teams["team_name"].astype(str).tolist()
     if len(teams["icb"].dropna().unique()) > 1:
         codes = [f"{code} · {icb}" if icb else code for code, icb in zip(codes, teams["icb"], strict=True)]
+    withheld = withheld_cells(teams)
+    nothing = np.zeros(len(teams), dtype=np.bool_)
+    hidden = {name: withheld.get(name, nothing) for name in names}
     rows = [
-        (code, label, [_cell(name, described[name], lists[name][i], widest) for name in names])
+        (
+            code,
+            label,
+            [_cell(name, described[name], lists[name][i], hidden[name][i], widest) for name in names],
+        )
         for i, (code, label) in enumerate(zip(codes, labels, strict=True))
     ]
     totals = [
-        Cell(described[name].show(float(teams[name].sum())) if name in SUMMED else "", described[name].form)
-        for name in names
+        Cell(_total(described[name], teams[name], name in withheld) if name in SUMMED else "", column.form)
+        for name, column in described.items()
     ]
     return TeamTable(
         heads=[("Team", ""), *(head(column) for column in described.values())],
@@ -76,12 +84,17 @@ def team_table(bundle: Bundle) -> TeamTable:
     )
 
 
-def _cell(name: str, column: Column, value: Any, widest: float) -> Cell:
+def _total(column: Column, values: pd.Series, withheld: bool) -> str:
+    """The sum of a column; that of the teams which are shown is none of all."""
+    return CONFIDENTIAL if withheld else column.show(float(values.sum()))
+
+
+def _cell(name: str, column: Column, value: Any, hidden: bool, widest: float) -> Cell:
     kind = {"posts": "number strong", "change": "number signed"}.get(name, column.form)
     bar = None
     if name == "distance_from_target" and value is not None:
         bar = round(float(np.clip(value / widest, -1, 1)), 3)
-    return Cell(column.show(value), kind, bar)
+    return Cell(CONFIDENTIAL if hidden else column.show(value), kind, bar)
 
 
 __all__ = ["Cell", "TeamTable", "team_table"]
