@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,12 @@ def write_workbook(bundle: Bundle, path: Path) -> None:
         "strings_to_urls": False,
         "strings_to_numbers": False,
         "default_format_properties": {"font_name": "Arial", "font_size": 12},
+        "in_memory": True,
     }
-    with xlsxwriter.Workbook(path, options) as book:
+    # In memory throughout: a run that is killed leaves no tables in the system's temporary folder, and a disk
+    # that is full is an OSError.
+    held = io.BytesIO()
+    with xlsxwriter.Workbook(held, options) as book:
         book.set_properties(
             {
                 "title": bundle.title,
@@ -101,6 +106,7 @@ def write_workbook(bundle: Bundle, path: Path) -> None:
         _contents(looks, sheets)
         for sheet in sheets:
             write_sheet(looks, sheet)
+    path.write_bytes(held.getvalue())
 
 
 def _sheets(bundle: Bundle) -> list[Sheet]:
