@@ -189,10 +189,13 @@ def _fault(error: Any, given: dict[str, Any]) -> str:
 def _place(where: list[Any]) -> str:
     """Where in the file, as its headings are written: [need], or the third of [[allocate.limits]]."""
     words = ".".join(str(part) for part in where if not isinstance(part, int))
-    numbers = [part + 1 for part in where if isinstance(part, int)]
     if not words:
         return "the plan"
-    return f"[[{words}]] number {numbers[0]}" if numbers else f"[{words}]"
+    at = next((at for at, part in enumerate(where) if isinstance(part, int)), None)
+    if at is None:
+        return f"[{words}]"
+    one = f"[[{'.'.join(where[:at])}]] number {where[at] + 1}"
+    return one if at == len(where) - 1 else f"[{words}] of {one}"
 
 
 def _said(error: Any) -> str:
