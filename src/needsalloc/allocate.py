@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from needsalloc.in_place import Current
 from needsalloc.kernels.apportion import off_quota
 from needsalloc.limits import Bounds, Limit, bounds
 from needsalloc.sharing import Rule, Shared, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Ints = NDArray[np.int64]
 
@@ -92,6 +95,15 @@ class Allocation:
     def has_current(self) -> bool:
         """Whether anyone said what is in place now."""
         return bool(self.table["current"].notna().any())
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw each team's posts now (or its target, where nobody said) and in the plan. Returns the axes.
+
+        Of many teams, the forty that change most. Needs matplotlib (pip install "needsalloc[maps]").
+        """
+        from needsalloc.allocation_pictures import draw_posts
+
+        return draw_posts(self.table, self.unit, ax)
 
     def __repr__(self) -> str:
         given = self.table.loc[self.steps > 0]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from needsalloc.errors import AllocationError, InvalidValueError, UnknownCodeErr
 from needsalloc.kernels.apportion import apportion
 from needsalloc.kernels.bounded import Clash, clash
 from needsalloc.kernels.pace import goals, one_year
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 Limit = float | Mapping[float, float]
@@ -104,6 +107,15 @@ class PaceOfChange:
         years = np.where(outside.any(axis=0), last, 0).astype(np.float64)
         years[(years > _LONGEST) | ~(self._shares > 0)] = np.nan
         return pd.Series(years, index=self._teams, name="years")
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw each team's distance from target now and after every year. Returns the axes.
+
+        Of many teams, the forty furthest away now. Needs matplotlib (pip install "needsalloc[maps]").
+        """
+        from needsalloc.allocation_pictures import draw_pace
+
+        return draw_pace(self.table, ax)
 
     @property
     def _teams(self) -> pd.Index:
