@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,15 +116,12 @@ def measures(bundle: Bundle) -> Measures | None:
         return None
     frame = _of_areas(bundle.beside["inequality"])
     resources = _told(frame)
-    found = frame.set_index(["measure", "resource"])
+    found = {(row["measure"], row["resource"]): row for row in frame.to_dict("records")}
     rows = []
     for measure, (label, meaning) in MEASURES.items():
-        known = [(measure, name) in found.index for name in resources]
+        known = [found.get((measure, name)) for name in resources]
         if any(known) and not (measure == WITHIN and _one_icb(frame)):
-            cells = [
-                _with_interval(measure, found.loc[(measure, name)]) if there else ("–", "")
-                for name, there in zip(resources, known, strict=True)
-            ]
+            cells = [_with_interval(measure, row) if row else ("–", "") for row in known]
             sign = str(frame.loc[frame["measure"] == measure, "sign"].iloc[0])
             rows.append((label, f"{meaning}. {sign[:1].upper()}{sign[1:]}.", cells))
     return Measures([resource_name(name) for name in resources], rows) if rows else None
@@ -143,7 +142,7 @@ def _one_icb(frame: pd.DataFrame) -> bool:
     return len(within) == len(all_of_it) and bool(np.allclose(within, all_of_it, equal_nan=True))
 
 
-def _with_interval(measure: str, row: pd.Series) -> tuple[str, str]:
+def _with_interval(measure: str, row: Mapping[Hashable, Any]) -> tuple[str, str]:
     """The value, and its interval in words."""
     column = _POSTS if measure in (TO_MOVE, WITHIN) else _UNSIGNED if measure == "gini" else _INDEX
     text = column.show(float(row["value"]))
