@@ -322,13 +322,17 @@ def test_the_same_per_need_everywhere_is_nothing_to_move(areas):
 
 @law(frames(), examples=15)
 def test_groups_and_parts_sum_to_the_whole_and_lorenz_curves_rise(areas):
-    audit = na.audit_equity(areas)
+    audit, surplus = na.audit_equity(areas), []
     groups = audit.by_group.query("against == 'need'")
     for (_, resource), rows in groups.groupby(["grouping", "resource"]):
         assert rows["amount"].sum() == pytest.approx(areas[resource].sum())
         assert rows[["share_of_need", "share_of_resource", "share_of_population"]].sum().to_list() == (
             pytest.approx([1, 1, 1])
         )
+    for _, these in areas.groupby("icb"):
+        fair = these["need"] / these["need"].sum() * these["current"].sum()
+        surplus.append((these["current"] - fair).clip(lower=0).sum())
+    assert values(audit, "current")["posts_to_move_within_icb"] == pytest.approx(sum(surplus), abs=1e-9)
     for resource, rows in audit.theil.query("against == 'need'").groupby("resource"):
         assert rows["theil"].sum() == pytest.approx(values(audit, resource)["theil"], abs=1e-12)
     for resource, curve in audit.lorenz.groupby("resource"):
@@ -447,6 +451,16 @@ def test_teams_of_a_frame_are_compared_as_teams():
     np.testing.assert_array_equal(
         values(audit, "current", "teams"), values(na.audit_equity(AREAS), "current")
     )
+
+
+def test_an_area_is_of_the_team_with_the_most_need_even_where_more_are_with_none():
+    rows = [(PRACTICES[0], code, 10) for code in CODES[:2]]
+    rows += [(PRACTICES[1], CODES[0], 900), (PRACTICES[1], CODES[2], 900), (PRACTICES[2], CODES[1], 20)]
+    teams = dict(zip(PRACTICES[:3], ["P1", "U", "P2"], strict=True))
+    found = need(catchment((registrations(rows), membership(teams))))
+    areas = na.audit_equity(na.allocate(10, found.teams), found).measures["areas"].areas
+    assert areas["team"].to_dict() == {CODES[0]: "P1", CODES[1]: "P2", CODES[2]: "U"}
+    assert areas.at[CODES[2], "posts"] == 0
 
 
 def test_one_team_is_nothing_to_compare_teams_by(index):

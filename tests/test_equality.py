@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import needsalloc as na
 from needsalloc import errors, synthetic
 from needsalloc.ages import BANDS
+from needsalloc.audit import audited
 from needsalloc.equality import COLUMNS, UNSEEN, EqualityEvidence, equality_evidence
 from needsalloc.formulas import Weights
 from small_worlds import catchment, law, need, worlds
@@ -120,6 +121,24 @@ def test_need_by_age_and_sex_adds_up_to_that_of_the_teams(world, method):
         assert rows["people"].sum() == pytest.approx(audit.table["people"].sum())
         assert rows["posts_after"].sum() == pytest.approx(audit.table["posts"].sum())
         assert (rows["share_of_need"] >= 0).all()
+    # Of residents whom these lists share out.
+    everybody = pd.DataFrame({"all": found.use.people.residents}, found.areas.index)
+    counted = of(equality_evidence(plan, found, counts={"everybody": everybody}), "everybody")["people"]
+    rows = audited(plan, found)
+    assert counted.sum() == pytest.approx(rows["resident"].sum())
+
+
+def test_need_by_sex_of_teams_of_whole_areas():
+    weights = Weights.from_bands(
+        {"female": {"0+": 1.0}, "male": {"0+": 3.0}}, name="ours", source="an example"
+    )
+    by_lists = index_by(na.NeedFormula.from_weights(weights))
+    drawn = by_lists.catchment.with_method("first_past_the_post")
+    whole = na.need_index(by_lists.use, base="icb", people="resident", catchment=drawn)
+    sexes = of(equality_evidence(na.allocate(100, whole.teams), whole), "sex")
+    need_of_sex = sexes["people"] * [1, 3]
+    np.testing.assert_allclose(sexes["share_of_need"], need_of_sex / need_of_sex.sum())
+    assert sexes["people"].sum() == pytest.approx(whole.teams.query("is_team")["resident_adults"].sum())
 
 
 def test_counts_of_residents_are_shared_as_residents_are(plan, index):
