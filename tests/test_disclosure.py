@@ -121,11 +121,15 @@ def test_known_answer_in_two_directions():
         )
     ),
     st.sampled_from([1, 5]),
+    st.booleans(),
 )
-def test_nobody_finds_a_small_number_in_two_directions(values, round_to):
+def test_nobody_finds_a_small_number_in_two_directions(values, round_to, as_a_long_table):
     values = np.array(values, dtype=float)
     rule = Rule(round_to=round_to)
-    found = square(suppress_table(long(values), counts=["people"], within=["team", "band"], rule=rule))
+    with pytest.MonkeyPatch.context() as patch:
+        if as_a_long_table:  # of more than two rows, with few of them tried
+            patch.setattr(suppression, "_ROWS", 1)
+        found = square(suppress_table(long(values), counts=["people"], within=["team", "band"], rule=rule))
     true = suppression.with_totals(values)
     assert np.isnan(found[(true > 0) & (true < THRESHOLD)]).all()
     # Totals are never contradicted: what is shown is the truth, rounded by half a step at most.
@@ -174,6 +178,14 @@ def test_the_attacker_finds_what_is_not_protected(monkeypatch, within):
     icb = frame["icb"] if within else frame["icb"].where(frame["icb"] == "", "all")
     published = square(found) if len(within) == 2 else lines(found, icb)
     assert attack.of_table(published)[0, 0] == pytest.approx((3, 3))
+
+
+def test_parts_of_posts_are_protected_like_people():
+    """Tenths have no exact sums: the search for paths ends all the same."""
+    draw = np.random.default_rng(3)
+    values = draw.integers(0, 300, size=(40, 3)) / 10
+    found = suppression.crossed(values, THRESHOLD)
+    assert found.cells[(values > 0) & (values < THRESHOLD)].all()
 
 
 def test_rates_go_with_their_counts():

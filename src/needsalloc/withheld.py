@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PUBLIC = "public"
 # A checksum of a small sheet lets whoever guesses its figures see that the guess is right.
-CONFIDENTIAL_FILES = ("current", "by_team", "contacts")
+CONFIDENTIAL_FILES = ("current", "by_team", "contacts", "counts", "previous")
 _PER_BAND = "fte_"
 _TELL_EACH_OTHER = 2
 _WITHHELD, _TOGETHER = "withheld", "withheld_posts"

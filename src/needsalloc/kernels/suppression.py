@@ -115,8 +115,8 @@ def crossed(values: Floats, threshold: float) -> Hidden:
             values.shape
         )
     price[hidden] = 0.0
-    while len(failing := np.argwhere(hidden & (_widths(hidden, up, down) < threshold))):
-        met = np.zeros(every.shape, dtype=np.bool_)
+    met = np.zeros(every.shape, dtype=np.bool_)  # on a path with room enough
+    while len(failing := np.argwhere(hidden & ~met & (_widths(hidden, up, down) < threshold))):
         rows = {j: _candidates(j, hidden, every) for j in np.unique(failing[:, 1]).tolist()}
         for i, j in failing.tolist():
             if met[i, j]:
