@@ -130,6 +130,14 @@ def row(patients="5", *, day="01Jul2023", practice="A1", area="E01000001", sex="
         ),
         ("population", "lsoa11_code,0-4,0 to 4\nE01000001,1,2\n", InvalidValueError, "overlapping age bands"),
         (
+            "population",
+            "lsoa11_code,0-15,10 to 64,65+\nE01000001,1,2,3\n",
+            InvalidValueError,
+            "1 age bands overlap the next, or leave ages out behind them: 0-15",
+        ),
+        ("population", "lsoa11_code,Under 15,16+\nE01000001,1,2\n", InvalidValueError, "them: Under 15"),
+        ("population", "lsoa11_code,0-15,16-64\nE01000001,1,2\n", InvalidValueError, "them: 16-64"),
+        (
             "deprivation",
             IMD + "E01000001,5,11\n",
             InvalidValueError,

@@ -91,7 +91,7 @@ def _read(
             f"{file.path.name}: {len(lacking):,} of {len(found):,} teams have a blank for "
             f"{first_few(wanted)}: {first_few(lacking)}. Fill them in; 0 is a figure."
         )
-    found.attrs = {"source": dict(table.source)}
+    found.attrs = table.attrs()
     return found
 
 

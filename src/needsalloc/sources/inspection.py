@@ -11,7 +11,7 @@ import pandas as pd
 
 from needsalloc.errors import InvalidValueError, NeedsallocError
 from needsalloc.geography import AREAS_OF_ENGLAND, is_english, vintage_in
-from needsalloc.sources import _kinds, boundaries, growth, own
+from needsalloc.sources import _kinds, boundaries, by_team, growth, own
 from needsalloc.sources._containers import is_archive
 from needsalloc.sources._opening import checksum, read_bytes
 from needsalloc.sources._quality import Finding, QualityReport, collecting
@@ -41,13 +41,16 @@ Reader = Callable[..., pd.DataFrame]
 _READERS: Mapping[str, Reader] = {
     "area_membership": read_area_membership,
     "boundaries": boundaries.read_boundaries,
+    "by_team": by_team.read_by_team,
     "conditions": read_conditions,
+    "contacts": by_team.read_contacts,
     "counts": own.read_counts,
     "current": read_current,
     "deprivation": read_deprivation,
     "disability": read_disability,
     "growth": growth.read_growth,
     "health_domain": read_health_domain,
+    "inequalities": by_team.read_inequality_weights,
     "lists": read_lists,
     "lists_by_band": read_lists_by_band,
     "lookup": read_area_lookup,
@@ -56,6 +59,7 @@ _READERS: Mapping[str, Reader] = {
     "pcn_partners": read_pcn_partners,
     "places": read_places,
     "population": read_population,
+    "previous": by_team.read_previous,
     "registrations": read_registrations,
     "rurality": read_rurality,
     "shares": own.read_shares,
@@ -65,12 +69,16 @@ _READERS: Mapping[str, Reader] = {
 }
 _WHAT = {kind.key: kind.what for kind in _kinds.KINDS} | {
     "boundaries": "boundaries of areas",
+    "by_team": "figures by team",
+    "contacts": "contacts by team",
     "counts": "counts by team or area",
     "growth": "growth factors by age or area",
+    "inequalities": "inequality weights by team",
     "places": "places of the place-based tool",
+    "previous": "an earlier plan",
     "shares": "shares of adults by practice or area",
 }
-_OWN = {"current", "shares", "counts", "growth"}
+_OWN = {"by_team", "contacts", "counts", "current", "growth", "inequalities", "previous", "shares"}
 _MAPS = {".parquet", ".geojson", ".gpkg"}
 
 

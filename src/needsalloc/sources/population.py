@@ -25,6 +25,7 @@ _AGES = (
     (re.compile(r"(?:AGED?_)?(\d+)(?:_YEARS?)?(?:_AND_OVER|_OR_OVER)?"), r"\1"),
 )
 _OLDEST = 120
+_OLDEST_STATED = 100  # a band to here has everybody who is older
 _BY_SEX = re.compile(r"([FM])(\d+)")
 
 
@@ -90,7 +91,30 @@ def _age_columns(file: SourceFile, taken: set[str]) -> dict[str, int]:
         raise InvalidValueError(
             f"{file.path.name} has overlapping age bands: {first_few(both, 12)}. Keep one set of bands."
         )
+    if both:
+        _refuse_gaps(both, file.path.name)
     return found
+
+
+def _refuse_gaps(bands: dict[str, int], file: str) -> None:
+    """InvalidValueError if a band that states its last age does not end where the next begins."""
+    first = sorted(bands.values())
+    following = dict(zip(first, [*first[1:], _OLDEST + 1], strict=True))
+    last = {name: age for name in bands if (age := _last_age(name)) is not None}
+    wrong = [name for name, age in last.items() if age + 1 != following[bands[name]] and age < _OLDEST_STATED]
+    if wrong:
+        raise InvalidValueError(
+            f"{file}: {len(wrong):,} age bands overlap the next, or leave ages out behind them: "
+            f"{first_few(wrong)}. Give bands that follow each other, the last without an end (85 and over)."
+        )
+
+
+def _last_age(column: str) -> int | None:
+    name = "_".join(re.findall(r"[A-Z]+|\d+", column.upper())).removeprefix("AGE_")
+    under, between = (rule.fullmatch(name) for rule, _ in _AGES[:2])
+    if under:
+        return int(under[1]) if under[1] else int(name.removeprefix("UNDER_")) - 1
+    return int(between[2]) if between else None
 
 
 def _check_total(persons: pd.DataFrame, total: npt.NDArray[np.float64], file: str) -> None:
