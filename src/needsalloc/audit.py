@@ -181,7 +181,11 @@ class EquityAudit:
             said.append(f"shares of posts now are {self.hoover:.1%} from the targets")
         of_need = (self.inequality["against"] == NEED) & (self.inequality["measure"] == "relative_index")
         rows = self.inequality[of_need].drop_duplicates("resource").set_index("resource")
-        lines = [f"{row['value']:+.1%} {name}" for name, row in rows[rows.index.isin(PLANNED)].iterrows()]
+        # Without the sign of a nought.
+        lines = [
+            f"{round(row['value'], 3) + 0.0:+.1%} {name}"
+            for name, row in rows[rows.index.isin(PLANNED)].iterrows()
+        ]
         if lines:
             few = " (too few areas to say)" if rows["too_few_areas"].any() else ""
             said.append(f"per need, from the most to the least deprived, {', '.join(lines)}{few}")
