@@ -37,7 +37,8 @@ def report(*more: str) -> set[str]:
     names = (*TABLES, *more)
     tables = {f"tables/{name}.{kind}" for name in names for kind in ("csv", "parquet")}
     files = {"index.html", "teams.html", "plan.xlsx", "log.md", "provenance.json", "plan.toml"}
-    return files | tables | {"tables/schema.json"}
+    documents = {"equality.md", "data-flow.md", "transparency.md"}
+    return files | documents | tables | {"tables/schema.json"}
 
 
 # The plan of `write_files` has a minimum, which is a choice.

@@ -127,8 +127,10 @@ def test_a_repeat_that_differs_says_where_and_with_what(tmp_path: Path) -> None:
     write(sample(), tmp_path / "one")
     write(sample(title="Another"), tmp_path / "two")
     one, two = (read_provenance(tmp_path / name / "provenance.json") for name in ("one", "two"))
-    assert one.differing(two.files) == ["index.html", "log.md", "plan.xlsx", "teams.html"]
-    assert "4 of" in _compared(one, two)
+    named = {"data-flow.md", "equality.md", "geo/plan.gpkg", "index.html", "log.md", "plan.xlsx"}
+    named |= {"tables/schema.json", "teams.html", "transparency.md"}
+    assert one.differing(two.files) == sorted(named)
+    assert "9 of" in _compared(one, two)
     assert "with the same software" in _compared(one, two)
     older = replace(one, software={**one.software, "numpy": "1.0"})
     assert f"numpy 1.0 then, {np.__version__} now" in _compared(older, two)

@@ -110,7 +110,7 @@ class Bundle:
         Who may read it. An "internal" report may name people in small teams.
     texts:
         Documents in Markdown by name ("equality", "data-flow", "transparency"): each is a file of the folder
-        and a part of the page.
+        and a part of the page. `write` fills them, after disclosure control.
     headings:
         The heading of each of `sentences`, alike for those that stand together; empty without headings.
     disclosed:

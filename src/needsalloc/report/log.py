@@ -12,25 +12,25 @@ def log(bundle: Bundle) -> str:
     failed = sum(check.status == "fail" for check in bundle.checks)
     warned = sum(check.status == "warning" for check in bundle.checks)
     parts = [
-        f"# {_cell(bundle.title)}: assumptions and checks",
-        f"Status: {_cell(bundle.status)}. Written by needsalloc {bundle.version}.",
+        f"# {cell(bundle.title)}: assumptions and checks",
+        f"Status: {cell(bundle.status)}. Written by needsalloc {bundle.version}.",
         "## Warnings" if bundle.warnings else "",
-        "\n".join(f"- {_cell(warning)}" for warning in bundle.warnings),
+        "\n".join(f"- {cell(warning)}" for warning in bundle.warnings),
         "## Assumptions, inferences, choices and gaps",
-        _table(
+        table(
             ["What", "Kind", "Why", "Source"],
             ([found.what, found.kind, found.why, found.source] for found in bundle.assumptions),
         ),
         "## Checks",
         f"{len(bundle.checks)} checks: {failed} failed, {warned} with a warning.",
-        _table(
+        table(
             ["Check", "Status", "Found", "Expected"],
             ([check.name, check.status, check.found, check.expected] for check in bundle.checks),
         ),
         "## Parameters",
-        _table(["Setting", "Value"], ([name, value] for name, value in bundle.parameters.items())),
+        table(["Setting", "Value"], ([name, value] for name, value in bundle.parameters.items())),
         "## Sources",
-        _table(
+        table(
             ["Role", "File", "Publisher", "Title", "Release", "Licence", "Rows", "SHA-256"],
             (
                 [s.role, s.file, s.publisher, s.title, s.release, s.licence, f"{s.rows:,}", s.sha256]
@@ -42,16 +42,20 @@ def log(bundle: Bundle) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, or "None." without rows."""
     lines = [_line(header), _line(["---"] * len(header)), *(_line(row) for row in rows)]
     return "\n".join(lines) if len(lines) > 2 else "None."
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+    return "| " + " | ".join(map(cell, cells)) + " |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A pipe or a line break would end the cell, and an angle bracket would start HTML."""
     flat = " ".join(text.split())
     return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+__all__ = ["cell", "log", "table"]

@@ -51,7 +51,7 @@ def values(column: pd.Series[Any], withheld: npt.NDArray[np.bool_] | None = None
     """The cells of a column: None for a gap, `CONFIDENTIAL` for what is withheld, words for yes and no."""
     cells = [None if is_gap(value) else value for value in column.tolist()]
     if pd.api.types.is_bool_dtype(column):
-        cells = [YES_NO[cell] for cell in cells]
+        cells = [YES_NO[bool(cell)] for cell in cells]
     if withheld is None:
         return cells
     return [CONFIDENTIAL if hidden else cell for cell, hidden in zip(cells, withheld, strict=True)]

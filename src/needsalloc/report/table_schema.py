@@ -25,8 +25,8 @@ _LICENCES = {
 }
 _ABOUT = (
     "Each table is there twice, as CSV and as Parquet, at full precision. An empty cell is a figure that is "
-    "not known, never nought. In the CSV files text that a spreadsheet would run as a formula has an apostrophe "
-    "before it."
+    "not known, never nought. In the CSV files text that a spreadsheet would run as a formula has an "
+    "apostrophe before it."
 )
 # The columns that tell the rows of a table apart; "area" stands for the run's own column of areas.
 _KEYS: Mapping[str, tuple[str, ...]] = {

@@ -208,7 +208,7 @@ def _cover(looks: Looks, bundle: Bundle) -> None:
     page.write_string(0, 0, bundle.title, looks.title)
     said = [
         ("Status", bundle.status[:1].upper() + bundle.status[1:]),
-        ("Who may read it", " ".join(filter(None, (AUDIENCES[bundle.audience], bundle.disclosed)))),
+        ("Who may read it", bundle.disclosed or AUDIENCES[bundle.audience]),
         (
             "What is shared",
             f"{bundle.total:,g} {bundle.unit} of {bundle.service}, in steps of {bundle.step:g}, by need of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from needsalloc.report.bundle import Bundle
 from needsalloc.report.log import log
 from needsalloc.report.provenance import PROVENANCE, provenance, read_provenance
 from needsalloc.report.table_schema import SCHEMA, table_schema
+from needsalloc.report.texts import documents
 from needsalloc.spreadsheet import AS_TEXT, FORMULA_START
 from needsalloc.whole import whole_folder
 from needsalloc.withheld import disclose
@@ -26,7 +28,7 @@ Progress = Callable[[str], None]
 
 
 def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Write page, workbook, tables, log, provenance and plan of a run into a folder.
+    """Write page, workbook, tables, maps, documents, log, provenance and plan of a run into a folder.
 
     The same bundle gives the same bytes, whoever writes it and whenever. The folder appears whole or not at
     all; one that is there already is replaced only when it is empty or holds nothing but an earlier report.
@@ -51,6 +53,7 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
     """
     say = progress or (lambda _: None)
     bundle = disclose(bundle)
+    bundle = replace(bundle, texts=documents(bundle))  # of what is disclosed
     schema.dictionary(bundle)  # an undescribed column must fail before anything is written
     folder = Path(folder).resolve()
     with whole_folder(folder, before=_refuse_strangers) as draft:
@@ -73,6 +76,8 @@ def write(bundle: Bundle, folder: str | Path, *, progress: Progress | None = Non
         _write_text(draft / "index.html", page(bundle))
         _write_text(draft / "teams.html", team_sheets(bundle))
         _write_text(draft / "log.md", log(bundle))
+        for name, text in bundle.texts.items():
+            _write_text(draft / f"{name}.md", text)
         _write_text(draft / "plan.toml", bundle.effective_plan)
         _write_text(draft / PROVENANCE, provenance(bundle, checksums(draft)))
         names = _files_in(draft)
