@@ -34,6 +34,7 @@ FORMAT = 1
 """Of `Reconciliation.to_dict`: another number if a key is taken away or means something else."""
 
 _WIDE = 18
+_COVERAGE = {"patients": "{:,.0f}".format, "share": "{:.2%}".format}
 _VERDICTS: Mapping[Status, str] = {
     "pass": "Nothing is odd.",
     "warnings": "Look at the warnings; the plan can be run.",
@@ -99,17 +100,15 @@ class Reconciliation:
             f"{row['status']:8} {row['name']}: {row['found']} (expected: {row['expected']})"
             for row in _records(self.table)
         ]
+        coverage = self.coverage.to_string(index=False, formatters=_COVERAGE).split("\n")
+        assumed = [f"{found.kind:10} {found.what}" for found in self.assumptions]
         parts = [
             [f"{self.title}: {len(self.files):,} files"],
             [line for row in _records(self.files) for line in _lines_of_file(row)],
             checks,
             _lines_of_practices(self.practices),
-            self.coverage.to_string(index=False, float_format="{:.4f}".format).split("\n")
-            if len(self.coverage)
-            else [],
-            ["A run will assume:", *(f"{found.kind:10} {found.what}" for found in self.assumptions)]
-            if self.assumptions
-            else [],
+            coverage if len(self.coverage) else [],
+            ["A run will assume:", *assumed] if assumed else [],
             [_VERDICTS[self.status]],
         ]
         return [line for part in parts if part for line in (*part, "")][:-1]
