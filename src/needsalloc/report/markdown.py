@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
+MOST_ON_PAPER = 9  # columns
 _HEADING = re.compile(r"(#{1,4}) +(.*)")
 _BULLET = re.compile(r"[-*] +(.*)")
 _NUMBERED = re.compile(r"\d+\. +(.*)")
@@ -66,14 +67,16 @@ def _table(rows: list[list[str]]) -> str:
     heads, body = (rows[0], rows[2:]) if ruled else ([], rows)
     head = "".join(f'<th scope="col">{_words(cell)}</th>' for cell in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{_words(cell)}</td>' for cell in row)}</tr>" for row in body)
+    broad = len(rows[0]) > MOST_ON_PAPER
     return (
-        '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
+        ('<p class="instead">A table too wide for paper stands here on the screen.</p>' if broad else "")
+        + f'<div class="scroll{" broad" * broad}" role="region" aria-label="Table" tabindex="0"><table>'
         + (f"<thead><tr>{head}</tr></thead>" if head else "")
         + f"<tbody>{lines}</tbody></table></div>"
     )
 
 
 def _words(text: str) -> str:
-    safe = html.escape(text.replace("\\<", "<").replace("&lt;", "<"))
+    safe = html.escape(text.replace("&lt;", "<").replace("\\\\", "\\"))
     safe = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)

@@ -80,7 +80,8 @@ def page(bundle: Bundle) -> str:
         "observed_chart": ranges.observed_chart(bundle),
         "choices": shown(bundle, "choices") if "choices" in bundle.beside else None,
     }
-    evidence = ["equality"] if "equality" in bundle.beside else []
+    # The document on equality holds the table.
+    evidence = ["equality"] if "equality" in bundle.beside and "equality" not in bundle.texts else []
     parts = {
         **chosen,
         "first": first,
@@ -209,15 +210,14 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
             f"{bundle.base_name} is 1",
         ),
     ]
-    if bundle.has_current:
+    if bundle.has_current and not bundle.withheld:  # what some teams gain is none of all
         change = schema.column(bundle, "allocation", "change")
         moved = teams["change"].round(change.decimals)
         numbers.append(
             (
                 f"{change.show(moved.clip(lower=0).sum())} / {change.show(moved.clip(upper=0).sum())}",
                 f"{bundle.unit} gained and lost against now",
-                f"{(moved > 0).sum():,} teams gain, {(moved < 0).sum():,} lose"
-                + f"; {len(bundle.withheld):,} are withheld" * bool(bundle.withheld),
+                f"{(moved > 0).sum():,} teams gain, {(moved < 0).sum():,} lose",
             )
         )
     else:
@@ -226,7 +226,9 @@ def key_numbers(bundle: Bundle) -> list[tuple[str, str, str]]:
             (
                 f"{shares.show(teams['target_share'].min())} to {shares.show(teams['target_share'].max())}",
                 "of the total, smallest to largest team",
-                "posts now are withheld" if bundle.withheld else "posts now were not given",
+                f"posts now of {len(bundle.withheld):,} teams are withheld"
+                if bundle.withheld
+                else "posts now were not given",
             )
         )
     return numbers
