@@ -9,7 +9,10 @@ import attack
 from needsalloc import disclosure
 from needsalloc.disclosure import Rule, suppress_table
 from needsalloc.errors import DisclosureError, InvalidValueError, MissingColumnError
+from needsalloc.index_of_people import need_index_of_people, ways_to_hold
 from needsalloc.kernels import suppression
+from needsalloc.linkage import linkage_coverage
+from needsalloc.need import NeedFormula
 from small_worlds import law
 
 EXACT = Rule(round_to=1)
@@ -17,6 +20,9 @@ THRESHOLD = 8
 # A linear program finds its bounds to about nine digits.
 FOUND = 1e-6
 
+BY_AGE = NeedFormula(
+    "ours", "", {"age": 0.01}, {}, (-np.inf, 0.0), "", {}, {}, (), "", family="poisson"
+)  # fmt: skip
 COUNTS = st.one_of(st.sampled_from([0, 0, 1, 2, 3, 7, 8, 9]), st.integers(0, 40), st.integers(0, 5_000))
 
 
@@ -258,3 +264,27 @@ def test_a_table_of_all_englands_areas_is_protected_at_once():
     alone = found.cells.any(axis=1) & ~found.rows
     assert (sums[alone] >= THRESHOLD).all()
     assert (found.cells.sum(axis=1)[alone] >= 2).all()
+
+
+def test_an_index_of_persons_is_passed_on_without_small_places():
+    """By hand: A has three people, C the fewest of the others; what is worked out of them goes with them."""
+    places = ["A"] * 3 + ["B"] * 40 + ["C"] * 12
+    people = pd.DataFrame({"team": places, "age": 20 + np.arange(len(places))})
+    index = need_index_of_people(BY_AGE, people, by="team")
+    found = index.to_publish().table.set_index("team")
+    assert found["people"].isna().to_dict() == {"A": True, "B": False, "C": True}
+    assert found.loc[["A", "C"], ["expected_use", "need_index_people", "share_of_need"]].isna().all(axis=None)
+    assert found.loc["B", "need_index_people"] == index.table.loc["B", "need_index_people"]
+    held = ways_to_hold(BY_AGE, people, by="team").to_publish().table.set_index("team")
+    assert held["index_observed"].isna().to_dict() == {"A": True, "B": False, "C": True}
+
+
+def test_linkage_is_passed_on_without_small_practices():
+    cohort = pd.DataFrame({"practice": ["P1"] * 2 + ["P2"] * 31 + ["P3"] * 9, "lsoa21": "E01000001"})
+    lists = pd.DataFrame({"practice": ["P1", "P2", "P3"], "lsoa21": "E01000001", "patients": [40, 40, 10]})
+    practices, areas = linkage_coverage(cohort, lists).to_publish()
+    linked = practices.table.set_index("practice")
+    assert linked["linked"].isna().to_dict() == {"P1": True, "P3": True, "P2": False}
+    assert linked.loc["P2", ["linked", "listed"]].tolist() == [30, 40]
+    assert linked.loc[["P1", "P3"], ["coverage", "flag"]].isna().all(axis=None)
+    assert areas.table["linked"].tolist() == [40]

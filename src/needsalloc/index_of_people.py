@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from needsalloc.disclosure import Rule, SuppressedTable, suppress_table
 from needsalloc.display import sentence_and_table
 from needsalloc.errors import FormulaError, InvalidValueError, UnknownCodeError, first_few
 from needsalloc.kernels import inequality
@@ -62,6 +63,13 @@ class PeopleIndex:
         """The name of the index column, with its base."""
         return f"need_index_{self.base}"
 
+    def to_publish(self, rule: Rule | None = None) -> SuppressedTable:
+        """The table as it can be passed on: without labels of few people, and others that would tell them.
+
+        rule: the default one without it.
+        """
+        return _published(self.table, rule)
+
     def __repr__(self) -> str:
         index = self.table.loc[self.table["is_team"], self.column]
         unheard = [str(name) for name in index.index[index.isna()]]
@@ -74,6 +82,11 @@ class PeopleIndex:
 
     def _repr_html_(self) -> str:
         return sentence_and_table(self, self.table)
+
+
+def _published(table: pd.DataFrame, rule: Rule | None) -> SuppressedTable:
+    of_people = [name for name in table if name not in ("is_team", "people", "listed")]
+    return suppress_table(table.reset_index(), counts=["people"], rates=of_people, rule=rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,6 +253,10 @@ class WaysToHold:
 
     table: pd.DataFrame
     moved: pd.Series
+
+    def to_publish(self, rule: Rule | None = None) -> SuppressedTable:
+        """The table as it can be passed on, as `PeopleIndex.to_publish`."""
+        return _published(self.table, rule)
 
     def __repr__(self) -> str:
         said = [f"{share:.1%} with {_WAYS[str(way)]}" for way, share in self.moved.items()]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from needsalloc.alignment import numbers
+from needsalloc.disclosure import Rule, SuppressedTable, suppress_table
 from needsalloc.display import sentence_and_table
 from needsalloc.engines import people_by
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
@@ -35,6 +36,18 @@ class Linkage:
     practices: pd.DataFrame
     areas: pd.DataFrame
     little: float
+
+    def to_publish(self, rule: Rule | None = None) -> tuple[SuppressedTable, SuppressedTable]:
+        """Practices and areas as they can be passed on: without those of few linked people, and others that
+        would tell them.
+
+        rule: the default one without it.
+        """
+        practices, areas = (
+            suppress_table(frame.reset_index(), counts=["linked"], rates=["coverage", "flag"], rule=rule)
+            for frame in (self.practices, self.areas)
+        )
+        return practices, areas
 
     def __repr__(self) -> str:
         linked, listed = self.practices["linked"].sum(), self.practices["listed"].sum()
