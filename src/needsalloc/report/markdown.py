@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-MOST_ON_PAPER = 9  # columns
+MOST_ON_PAPER = 10  # columns
 _HEADING = re.compile(r"(#{1,4}) +(.*)")
 _BULLET = re.compile(r"[-*] +(.*)")
+_FIGURE = re.compile(r"[+−-]?[\d,.]+%?|–|\[c\]")
 _NUMBERED = re.compile(r"\d+\. +(.*)")
 
 
@@ -65,8 +66,13 @@ def _cells(line: str) -> list[str]:
 def _table(rows: list[list[str]]) -> str:
     ruled = len(rows) > 1 and all(re.fullmatch(r":?-+:?", cell) for cell in rows[1])
     heads, body = (rows[0], rows[2:]) if ruled else ([], rows)
-    head = "".join(f'<th scope="col">{_words(cell)}</th>' for cell in heads)
-    lines = "".join(f"<tr>{''.join(f'<td>{_words(cell)}</td>' for cell in row)}</tr>" for row in body)
+    figures = [bool(cells) and all(map(_FIGURE.fullmatch, cells)) for cells in zip(*body, strict=False)]
+    figures += [False] * (len(heads) - len(figures))
+    head = "".join(
+        f'<th scope="col"{_number(figure)}>{_words(cell)}</th>'
+        for cell, figure in zip(heads, figures, strict=False)
+    )
+    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in body)
     broad = len(rows[0]) > MOST_ON_PAPER
     return (
         ('<p class="instead">A table too wide for paper stands here on the screen.</p>' if broad else "")
@@ -74,6 +80,14 @@ def _table(rows: list[list[str]]) -> str:
         + (f"<thead><tr>{head}</tr></thead>" if head else "")
         + f"<tbody>{lines}</tbody></table></div>"
     )
+
+
+def _cell(text: str) -> str:
+    return f"<td{_number(bool(_FIGURE.fullmatch(text)))}>{_words(text)}</td>"
+
+
+def _number(figure: bool) -> str:
+    return ' class="number"' if figure else ""
 
 
 def _words(text: str) -> str:
