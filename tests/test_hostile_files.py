@@ -175,9 +175,10 @@ def test_names_lose_characters_that_cannot_be_seen_and_codes_with_them_are_refus
 @pytest.mark.parametrize("code", ["1.00E+05", "8E+10", "#N/A", "########", "#REF!"])
 def test_codes_that_a_spreadsheet_has_spoilt_are_refused(tmp_path: Path, code: str) -> None:
     path = tmp_path / "map.csv"
-    path.write_text(GOOD.replace("A81001", code))
-    with pytest.raises(InvalidValueError, match="hold what a spreadsheet made of a code"):
-        sources.read_membership(path)
+    for good in ("A81001", "U00001", "16C"):
+        path.write_text(GOOD.replace(good, code))
+        with pytest.raises(InvalidValueError, match="hold what a spreadsheet made of a code"):
+            sources.read_membership(path)
 
 
 # Workbooks

@@ -362,13 +362,16 @@ class TextTable:
             texts = texts.str.replace(_INVISIBLE, "", regex=True)
         return _recode(self.columns[field], texts.str.replace(r"[\r\n\t]+", " ", regex=True).str.strip())
 
-    def codes(self, field: str) -> pd.Categorical:
-        """Codes in upper case without surrounding blanks; InvalidValueError where there is none."""
+    def codes(self, field: str, *, may_lack: bool = False) -> pd.Categorical:
+        """Codes in upper case without surrounding blanks.
+
+        InvalidValueError where there is none, unless rows `may_lack` one, and for what is no code any more.
+        """
         values = self.columns[field]
         codes = _recode(values, _texts(values).str.strip().str.upper())
         texts = _texts(codes)
         for wrong, what, advice in (
-            (texts == "", "have no code", "Fill the gaps, or take the rows out."),
+            ((texts == "") & (not may_lack), "have no code", "Fill the gaps, or take the rows out."),
             (
                 texts.str.fullmatch(_MANGLED),
                 "hold what a spreadsheet made of a code",

@@ -57,7 +57,9 @@ def read_membership(
         )
     outside = frame["pcn"].isin(["", NO_PCN])
     frame.loc[outside, ["pcn", "pcn_name"]] = NO_PCN, NO_PCN_NAME
-    frame = frame.drop_duplicates(["practice", "pcn"], ignore_index=True)
+    again = frame.duplicated(["practice", "pcn"]).to_numpy()
+    table.note("rows say again which PCN a practice is in; each counts once", again, "practice")
+    frame = frame[~again].reset_index(drop=True)
     _refuse_two_pcns(frame, table)
     frame.attrs = table.attrs(on=table.one_date("date") if "date" in table else None)
     return frame[list(_COLUMNS)]
@@ -66,8 +68,8 @@ def read_membership(
 def _text(table: TextTable, column: str, frame: pd.DataFrame) -> pd.Series:
     is_name = column.endswith("_name")
     if column in table:
-        words = pd.Series(table.words(column)).astype(str)
-        return words if is_name else words.str.upper()
+        found = table.words(column) if is_name else table.codes(column, may_lack=True)
+        return pd.Series(found).astype(str)
     return frame[column.removesuffix("_name")] if is_name else pd.Series(_NOT_GIVEN, index=frame.index)
 
 

@@ -31,7 +31,7 @@ _FIELDS = {
     "practice_payments": ("TOTAL_NHS_PAYMENTS_TO_GENERAL_PRACTICE",),
     "with_pcn": ("TOTAL_NHS_PAYMENTS_INCLUDING_PCN_WORKFORCE_LEADERSHIP_AND_SUPPORT",),
 }
-_REQUIRED = {"practice", "practice_name", "registered", "practice_payments"}
+_REQUIRED = {"practice", "registered", "practice_payments"}
 _TEXT = ("practice_name", "pcn_name", "sub_icb_name", "contract", "rurality")
 _CODES = ("practice", "pcn", "sub_icb")
 _PEOPLE = ("registered", "weighted")
@@ -45,7 +45,7 @@ MONEY = ("practice_payments", "pcn_payments", "all_payments")
 
 
 def read_payments(path: str | Path) -> pd.DataFrame:
-    """One row per practice: `practice, practice_name`, those of `pcn, pcn_name, sub_icb, sub_icb_name,
+    """One row per practice: `practice`, those of `practice_name, pcn, pcn_name, sub_icb, sub_icb_name,
     contract, rurality` that the file has, then people and £ of the year (float64).
 
     `registered` and `weighted` are patients, as the file counts them. `practice_payments` are the total NHS
@@ -71,7 +71,9 @@ def read_payments(path: str | Path) -> pd.DataFrame:
     table.refuse_repeated("practice")
     frame = pd.DataFrame(
         {
-            name: pd.Series(table.codes(name) if name in _CODES else table.words(name)).astype("str")
+            name: pd.Series(
+                table.codes(name, may_lack=name != "practice") if name in _CODES else table.words(name)
+            ).astype("str")
             for name in _FIELDS
             if name in table and name in (*_CODES, *_TEXT)
         }
