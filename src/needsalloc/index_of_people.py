@@ -85,7 +85,7 @@ class PeopleIndex:
 
 
 def _published(table: pd.DataFrame, rule: Rule | None) -> SuppressedTable:
-    of_people = [name for name in table if name not in ("is_team", "people", "listed")]
+    of_people = [str(name) for name in table if name not in ("is_team", "people", "listed")]
     return suppress_table(table.reset_index(), counts=["people"], rates=of_people, rule=rule)
 
 

@@ -169,13 +169,14 @@ def disclose(bundle: Bundle) -> Bundle:
     Raises DisclosureError for a public bundle with posts now of small teams: sentences and sums have been
     made of them, so that it is too late to blank them. `withheld_inputs` takes them out in time.
     """
+    is_ruled = bundle.audience == PUBLIC and not bundle.rule.is_off
+    if is_ruled:
+        _refuse_small(bundle)
     if bundle.disclosed:
         return bundle
-    if bundle.audience != PUBLIC:
-        return replace(bundle, disclosed=_internal(bundle))
-    if bundle.rule.is_off:
-        return replace(bundle, disclosed=f"Public: {bundle.rule}.")
-    _refuse_small(bundle)
+    if not is_ruled:
+        off = f"Public: {bundle.rule}."
+        return replace(bundle, disclosed=off if bundle.audience == PUBLIC else _internal(bundle))
     equity = bundle.equity
     if bundle.withheld:  # the change of some teams is none of all
         equity = equity.assign(change=np.nan)
