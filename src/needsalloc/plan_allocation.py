@@ -49,10 +49,11 @@ class Asked:
         """The same with another share for inequalities."""
         return replace(self, inequalities=share)
 
-    def by_need(self, weighted_population: pd.Series) -> Asked:
-        """The same by another need; a team that it does not have has none."""
-        own = weighted_population.reindex(self.rows.index).fillna(0.0)
-        return replace(self, rows=self.rows.assign(weighted_population=own))
+    def by_need(self, weighted_population: pd.Series, people: pd.Series | None = None) -> Asked:
+        """The same by another need, and of other people if given; a team that is not named has none."""
+        others = {"weighted_population": weighted_population} | ({} if people is None else {PEOPLE: people})
+        own = {name: by_team.reindex(self.rows.index).fillna(0.0) for name, by_team in others.items()}
+        return replace(self, rows=self.rows.assign(**own))
 
     def _need(self) -> pd.DataFrame:
         if not self.inequalities or self.weights is None:

@@ -99,7 +99,7 @@ def _moved(plan: Allocation, without: Asked) -> float:
         posts = without.allocate().table["posts"]
     except AllocationError:
         return float("nan")
-    return float((posts - plan.table["posts"]).clip(lower=0.0).sum())
+    return round(float((posts - plan.table["posts"]).clip(lower=0.0).sum()), 10)
 
 
 def _limit_in_words(limit: Limit, unit: str) -> str:

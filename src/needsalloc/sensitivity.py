@@ -66,7 +66,8 @@ def _others(
         if people == f"{own.people} people":
             yield "Reading of the formula", other, asked.by_need(weighted)
         elif other == reading:
-            yield "Whose need", people, asked.by_need(weighted)
+            heads = need.teams[people.removesuffix(" people")]
+            yield "Whose need", people, asked.by_need(weighted, heads)
     yield from _by_catchment(inputs, need, asked)
     if asked.weights is not None:
         for share in SHARES:
@@ -93,7 +94,8 @@ def _by_catchment(inputs: Inputs, need: NeedIndex, asked: Asked) -> Iterator[tup
         icb=plan.catchment.icb,
         catchment=home.with_method("first_past_the_post"),
     )
-    yield "Catchment", "whole areas, by residents", asked.by_need(whole.teams["weighted_population"])
+    others = whole.teams["weighted_population"], whole.teams["resident"]
+    yield "Catchment", "whole areas, by residents", asked.by_need(*others)
 
 
 def _from_plan(plan: Allocation, other: Asked) -> dict[str, float]:
