@@ -84,7 +84,7 @@ class Rule:
     def __str__(self) -> str:
         if self.is_off:
             return f"small numbers are shown: {self.reason}"
-        rounding = f", the rest rounded to {self.round_to:g}" if self.round_to > 1 else ""
+        rounding = f", other counts of people rounded to {self.round_to:g}" if self.round_to > 1 else ""
         return f"above 0 and under {self.threshold:g} withheld{rounding} ({self.source})"
 
 

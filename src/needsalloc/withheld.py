@@ -252,7 +252,7 @@ def _internal(bundle: Bundle) -> str:
 
 def _public(bundle: Bundle) -> str:
     if not bundle.withheld:
-        return f"Public: no figure of people is small; {bundle.rule}."
+        return f"Public: no posts now had to be withheld; {bundle.rule}."
     known = int(bundle.allocation["current"].notna().sum()) + len(bundle.withheld)
     return (
         f"Public: posts now of {len(bundle.withheld):,} of {known:,} teams are withheld, shown as [c], and "
