@@ -262,7 +262,7 @@ def test_withheld_posts_of_an_option_are_marked(bundle: Bundle) -> None:
     by_option = options.teams_by_option(found)
     assert by_option is not None
     assert [text for text, _ in by_option.rows[0][1:]] == ["[c]"] * 3
-    compact = options.compact(found, "options_by_team", "option", ["posts", "change"])
+    compact = options.of_each_team(found, "options_by_team", "option")
     assert compact is not None
     assert compact["teams"][0] == [["[c]", "[c]"]] * 3
     assert compact["teams"][8] is None

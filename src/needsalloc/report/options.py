@@ -93,8 +93,12 @@ def _wide_table(bundle: Bundle, wide: pd.DataFrame) -> Shown:
     return Shown([("Team", "", "text"), *((str(name), "", "number") for name in wide.columns)], rows)
 
 
-def compact(bundle: Bundle, table: str, across: str, values: list[str]) -> dict[str, Any] | None:
-    """The same for the script: texts by team of the allocation, option or year, and value."""
+def of_each_team(bundle: Bundle, table: str, across: str) -> dict[str, Any] | None:
+    """What a team's own tables and the script show: by team of the allocation and option or year, the posts.
+
+    `heads` are "Posts" and, where anyone said what is there now, "Change"; `teams` hold a text for each.
+    """
+    values = ["posts", "change"] if bundle.has_current else ["posts"]
     parts = [by_team(bundle, table, across, value, as_text=True) for value in values]
     wide = [part for part in parts if part is not None]
     if not wide:
@@ -102,6 +106,7 @@ def compact(bundle: Bundle, table: str, across: str, values: list[str]) -> dict[
     cells = np.stack([part.to_numpy() for part in wide], axis=-1).tolist()
     of_team = dict(zip(wide[0].index.astype(str), cells, strict=True))
     return {
+        "heads": [value.capitalize() for value in values],
         "names": [str(name) for name in wide[0].columns],
         "teams": [of_team.get(team) for team in bundle.allocation["team"].astype(str)],
     }

@@ -62,8 +62,8 @@ def page(bundle: Bundle) -> str:
     drawing = draw(bundle)
     falls = waterfalls(bundle)
     first = first_team(bundle)
-    team_options = options.compact(bundle, "options_by_team", "option", ["posts", "change"])
-    team_pace = options.compact(bundle, "pace", "year", ["posts", "change"])
+    team_options = options.of_each_team(bundle, "options_by_team", "option")
+    team_pace = options.of_each_team(bundle, "pace", "year")
     chosen: dict[str, Any] = {
         "options": options.side_by_side(bundle),
         "teams_by_option": options.teams_by_option(bundle),

@@ -33,8 +33,8 @@ def team_sheets(bundle: Bundle) -> str:
 
     table = team_table(bundle)
     falls = waterfalls(bundle)
-    by_option = options.compact(bundle, "options_by_team", "option", ["posts", "change"])
-    by_year = options.compact(bundle, "pace", "year", ["posts", "change"])
+    by_option = options.of_each_team(bundle, "options_by_team", "option")
+    by_year = options.of_each_team(bundle, "pace", "year")
     cohorts = _cohorts(bundle)
     teams = bundle.allocation
     chosen = ((teams["target_share"] > 0) | teams["current"].notna()).to_numpy().nonzero()[0].tolist()

@@ -67,8 +67,9 @@
       if (!filled) return;
       const figures = data.team[name].teams[team];
       [...filled.tBodies[0].rows].forEach((row, i) => {
-        row.cells[1].textContent = figures?.[i]?.[0] ?? "–";
-        row.cells[2].textContent = figures?.[i]?.[1] ?? "–";
+        [...row.cells].slice(1).forEach((cell, j) => {
+          cell.textContent = figures?.[i]?.[j] ?? "–";
+        });
       });
     };
   };
