@@ -184,7 +184,7 @@ def _of_audit(audit: EquityAudit) -> dict[str, dict[str, float]]:
 
 
 def _in_words(table: pd.DataFrame, *, known: bool, unit: str) -> str:
-    said = f"{len(table)} ways to share beside each other."
+    said = f"{len(table)} ways to share beside each other, all judged by the need that this plan goes by."
     if known:
         moved = [f"{row['option']} {row['posts_moved']:,.1f}" for _, row in table.iloc[1:].iterrows()]
         said += f" {unit} that some team would lose: {'; '.join(moved)}."

@@ -58,7 +58,8 @@ def pace_beside(inputs: Inputs, plan: Allocation, pace: PaceOfChange | None) -> 
     far = table.loc[table["year"] == last, "closing_distance"].dropna()
     near = int((far.abs() <= _NEAR).sum())
     moved = pace.table["change"].clip(lower=0.0).groupby("year").sum()
-    totals = f"{pace.totals.iloc[0]:,.10g} to {pace.totals.iloc[-1]:,.10g} {plan.unit}"
+    ends = dict.fromkeys(f"{pace.totals.iloc[at]:,.10g}" for at in (0, -1))
+    totals = f"{' to '.join(ends)} {plan.unit}"
     sentence = (
         f"Over {len(pace.totals)} years, sharing {totals}, {near:,} of {len(far):,} teams come within "
         f"{_NEAR:.0%} of target; in the first year {moved.iloc[0]:,.1f} {plan.unit} are placed anew. "
@@ -141,10 +142,11 @@ def skills_beside(inputs: Inputs, plan: Allocation, mix: SkillMix | None) -> Bes
     by_band = found.bands.reset_index().rename(columns=names)
     tables["skill_cost"] = by_band[["band", "posts_now", "posts", "pay", "cost_now", "cost"]]
     before, after = by_band["cost_now"].sum(), by_band["cost"].sum()
+    more = f"{after - before:+,.0f}".replace("-", "−")
     said["skill_cost"] = (
         f"The plan's posts cost {after:,.0f} a year where what is in place ({found.basis}) costs "
-        f"{before:,.0f}, at the same pay for each band: {after - before:+,.0f}. Pay: {cost.source}."
-    ).replace("-", "−")
+        f"{before:,.0f}, at the same pay for each band: {more}. Pay: {cost.source}."
+    )
     notes.append(
         Assumption("Pay by band is the same in every team", "The plan says so", "choice", cost.source)
     )

@@ -176,6 +176,8 @@ def moved_by_data_beside(inputs: Inputs, asked: Asked, plan: Allocation) -> Besi
         f"Only because data moved since the earlier plan, its choices being those of this one, {half:,.1f} "
         f"{plan.unit} are elsewhere, in {len(table):,} of {int((plan.table['posts'] > 0).sum()):,} teams."
     )
+    if table.empty:
+        return Beside({}, {}, (), ("No team's posts move because data moved since the earlier plan.",))
     return Beside({"moved_by_data": table}, {"moved_by_data": said}, (), (said,))
 
 
