@@ -4,7 +4,7 @@ The names below stand in the order in which an analyst meets them: read the offi
 catchment, put the people together, apply a need formula, share out posts, look at who gains, write it down.
 """
 
-from needsalloc import calibration, reference, synthetic
+from needsalloc import calibration, reference, sources, synthetic
 from needsalloc.agreement import agreement, goes_with
 from needsalloc.allocate import Allocation, allocate
 from needsalloc.area_registers import AreaRegisters, registers_by_area
@@ -18,6 +18,8 @@ from needsalloc.collapse import Cells, collapse
 from needsalloc.compare import MethodComparison, compare_methods
 from needsalloc.cost import PlanCost, plan_cost
 from needsalloc.decompose import Decomposition, decompose
+from needsalloc.disclosure import SuppressedTable, suppress_table
+from needsalloc.equality import EqualityEvidence, equality_evidence
 from needsalloc.equity import InequalityMeasures, inequality_measures
 from needsalloc.errors import NeedsallocError
 from needsalloc.estimator import CountRegression
@@ -39,6 +41,7 @@ from needsalloc.linked import LinkedCohort, linked_cohort
 from needsalloc.measures import Combination, RelativeNeed, relative_need, relative_need_by_area
 from needsalloc.need import NeedFormula
 from needsalloc.need_measures import MeasureComparison, compare_measures
+from needsalloc.observed import ObservedOverExpected, observed_over_expected
 from needsalloc.outliers import outliers
 from needsalloc.pace import PaceOfChange, pace_of_change
 from needsalloc.people import People, build_people
@@ -58,7 +61,9 @@ from needsalloc.services import ServicePlans, allocate_services
 from needsalloc.skills import SkillMix, skill_mix
 from needsalloc.small_areas import SmallAreaRates, small_area_rates
 from needsalloc.sources import (
+    payments_by_team,
     read_area_lookup,
+    read_area_membership,
     read_boundaries,
     read_conditions,
     read_current,
@@ -66,11 +71,18 @@ from needsalloc.sources import (
     read_disability,
     read_health_domain,
     read_lists,
+    read_lists_by_band,
     read_membership,
+    read_payments,
+    read_pcn_partners,
     read_places,
     read_population,
     read_registrations,
+    read_rurality,
+    read_trust_shares,
     read_weighted_populations,
+    read_workforce,
+    workforce_by_team,
     write_template,
 )
 from needsalloc.team_effects import TeamEffects, team_effects
@@ -92,6 +104,7 @@ __all__ = [
     "Combination",
     "CountRegression",
     "Decomposition",
+    "EqualityEvidence",
     "EquityAudit",
     "ExpectedUse",
     "FamilyComparison",
@@ -111,6 +124,7 @@ __all__ = [
     "NeedFormula",
     "NeedIndex",
     "NeedsallocError",
+    "ObservedOverExpected",
     "PaceOfChange",
     "People",
     "PeopleIndex",
@@ -126,6 +140,7 @@ __all__ = [
     "ServicePlans",
     "SkillMix",
     "SmallAreaRates",
+    "SuppressedTable",
     "TeamEffects",
     "Time",
     "WaysToHold",
@@ -153,6 +168,7 @@ __all__ = [
     "decompose",
     "deprivation_fifth",
     "deprivation_fifth_of_teams",
+    "equality_evidence",
     "fifths_of_people",
     "fit",
     "goes_with",
@@ -170,10 +186,12 @@ __all__ = [
     "need_index",
     "need_index_of_people",
     "need_range",
+    "observed_over_expected",
     "outliers",
     "overlap",
     "own_icb_assignment",
     "pace_of_change",
+    "payments_by_team",
     "people_served",
     "plan_cost",
     "plan_uncertainty",
@@ -182,6 +200,7 @@ __all__ = [
     "r_squared",
     "range_over",
     "read_area_lookup",
+    "read_area_membership",
     "read_boundaries",
     "read_conditions",
     "read_current",
@@ -189,11 +208,17 @@ __all__ = [
     "read_disability",
     "read_health_domain",
     "read_lists",
+    "read_lists_by_band",
     "read_membership",
+    "read_payments",
+    "read_pcn_partners",
     "read_places",
     "read_population",
     "read_registrations",
+    "read_rurality",
+    "read_trust_shares",
     "read_weighted_populations",
+    "read_workforce",
     "reference",
     "registers_by_area",
     "relative_need",
@@ -201,6 +226,8 @@ __all__ = [
     "rootogram",
     "skill_mix",
     "small_area_rates",
+    "sources",
+    "suppress_table",
     "synthetic",
     "synthetic_cohort",
     "team_effects",
@@ -208,5 +235,6 @@ __all__ = [
     "ways_to_hold",
     "with_estimated_sex",
     "with_inequalities",
+    "workforce_by_team",
     "write_template",
 ]
