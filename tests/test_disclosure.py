@@ -53,10 +53,9 @@ def lines(found: disclosure.SuppressedTable, icb: pd.Series) -> np.ndarray:
     return np.array([*table, [np.nan] * widest + totals[-1:]])
 
 
-def test_the_attacker_finds_what_the_literature_finds():
-    """Fischetti and Salazar, Management Science 47(7), 2001, Table 2: with four cells of a table of
-    investment withheld, the one that is sensitive (22) lies from 5 to 30; the same by hand: it is 30 less one
-    withheld cell, which is at least 0, and 5 more than another."""
+def test_the_attacker_finds_what_pencil_and_paper_find():
+    """Four cells withheld in a square, by hand: the one in question is 30 less its neighbour in the row, which
+    is at least 0 and, by its column, at most 25."""
     shown = np.array(
         [
             [20, 50, 10, 80],
