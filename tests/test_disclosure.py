@@ -54,8 +54,8 @@ def lines(found: disclosure.SuppressedTable, icb: pd.Series) -> np.ndarray:
 
 
 def test_the_attacker_finds_what_pencil_and_paper_find():
-    """Four cells withheld in a square, by hand: the one in question is 30 less its neighbour in the row, which
-    is at least 0 and, by its column, at most 25."""
+    """Four cells withheld in a square, by hand: the one in question is 30 less its neighbour in the row,
+    which is at least 0 and, by its column, at most 25."""
     shown = np.array(
         [
             [20, 50, 10, 80],
