@@ -124,6 +124,10 @@ def test_the_same_row_twice_is_refused_and_other_numbers_are_added_up_and_said(t
     assert frame["patients"].tolist() == [12, 4]
     (finding,) = frame.attrs["quality"]
     assert (finding.count, finding.rows, finding.examples) == (1, (4,), ("A81001 E01000001 3",))
+    # Of two repeated rows, one says the same again.
+    path.write_text(text + text.splitlines()[1] + "\n" + text.splitlines()[2].replace(",4", ",1") + "\n")
+    with pytest.raises(InvalidValueError, match=r"1 rows say the same.*A81001 E01000001 9 \(row 4\)"):
+        sources.read_registrations(path)
     # A column that is not read may tell rows apart: ages, in a table of one's own.
     path.write_text("PRACTICE_CODE,LSOA_CODE,AGE,PATIENTS\nA1,E01000001,5,3\nA1,E01000001,6,3\n")
     assert sources.read_registrations(path)["patients"].tolist() == [6]
@@ -294,6 +298,14 @@ def test_staff_are_counted_by_role_and_contracts_have_no_persons(read) -> None:
 def test_rurality_is_what_the_code_says(read) -> None:
     frame = read("rurality")
     assert frame["rural_urban"].to_dict() == {"E01033769": "urban", "E01000001": "rural"}
+    # 2011: C is city and town, D a rural town.
+    older = read(
+        "rurality", ("LSOA21CD,LSOA21NM,RUC21CD,RUC21NM,Urban_rural_flag", "LSOA11CD,NM,RUC11CD,RUC11,F")
+    )
+    assert older["classification"].iloc[1] == "Smaller rural"
+    for code, said in (("C1", "urban"), ("D1", "rural"), ("A1", "urban"), ("E2", "rural")):
+        frame = read("rurality", ("RSF1,Smaller rural,Rural", f"{code},X,{said.title()}"))
+        assert frame.loc["E01000001", "rural_urban"] == said
     with pytest.raises(InvalidValueError, match="are no code of the rural-urban classification; first: 'Q1'"):
         read("rurality", ("RSF1", "Q1"))
     with pytest.raises(InvalidValueError, match="say otherwise than their codes"):
