@@ -5,13 +5,14 @@ PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench kills clean
 
 help:
 	@echo "make demo   a staffing plan for a made-up ICB, from installation to finished folder"
 	@echo "make test   all tests (official files too, where NEEDSALLOC_DATA names their folder)"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  time and memory of the larger runs"
+	@echo "make kills  kill reports and downloads at hundreds of moments, and look at what is left"
 	@echo "make clean  remove .venv and what the tools leave behind"
 
 demo: .venv/ready
@@ -26,6 +27,9 @@ check: .venv/ready-to-develop
 
 bench: .venv/ready-to-develop
 	$(BIN)/python benchmarks/run.py
+
+kills: .venv/ready-to-develop
+	$(BIN)/python tests/kills.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
