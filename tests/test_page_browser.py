@@ -312,6 +312,7 @@ def test_each_team_has_one_sheet_of_a4(sheets: Any, bundle: Any) -> None:
     teams = int((bundle.allocation["target_share"] > 0).sum())
     assert sheets.locator("article").count() == teams == 8
     assert sheets.locator("article h2").first.inner_text().startswith(HOSTILE)
+    assert sheets.locator("article .of b").first.inner_text() == "For discussion · Internal"
     assert len(pages_of(sheets.pdf(prefer_css_page_size=True))) == teams
 
 
