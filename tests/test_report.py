@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -115,8 +116,11 @@ def test_a_provenance_of_another_program_does_not_open_the_folder(bundle: Bundle
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("bad figure"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    "part", ["workbook.write_workbook", "geo.write_geo", "page.page", "write.table_schema"]
+)
 def test_a_failure_half_way_leaves_the_old_report(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, part: str
 ) -> None:
     out = tmp_path / "out"
     write(bundle, out)
@@ -125,7 +129,8 @@ def test_a_failure_half_way_leaves_the_old_report(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(workbook, "write_workbook", fail)
+    module, _, name = part.partition(".")
+    monkeypatch.setattr(import_module(f"needsalloc.report.{module}"), name, fail)
     with pytest.raises((RuntimeError, OutputError)):
         write(replace(bundle, title="never"), out)
     assert contents(out) == before
