@@ -333,7 +333,7 @@ def test_an_output_folder_inside_a_file_cannot_be_made(tmp_path):
     plan = write_files(tmp_path / "mine")
     before = contents(tmp_path)
     ended = command("run", plan, "--out", plan / "out")
-    assert_one_message(ended, ("Cannot write into", "Choose another output folder"))
+    assert_one_message(ended, ("Cannot write", "Choose another place"))
     assert contents(tmp_path) == before
 
 
@@ -342,7 +342,7 @@ def test_an_output_folder_in_a_place_that_may_not_be_written(tmp_path):
     plan = write_files(tmp_path / "mine")
     (tmp_path / "closed").mkdir(mode=0o555)
     ended = command("run", plan, "--out", tmp_path / "closed" / "out")
-    assert_one_message(ended, ("Cannot write into", "Permission denied", "Choose another output folder"))
+    assert_one_message(ended, ("Cannot write", "Permission denied", "Choose another place"))
 
 
 def test_a_full_disk_leaves_the_old_report_as_it_was(tmp_path, monkeypatch):
@@ -379,7 +379,7 @@ def test_areas_without_a_boundary_are_counted(tmp_path):
     )
     ended = command("check", plan)
     assert ended.code == 1
-    assert "warning  Areas that the boundary file lacks: 2 (expected: 0)" in ended.out
+    assert "warning  Areas that the boundary file lacks: 2, with " in ended.out
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,9 @@ def test_areas_without_a_boundary_are_counted(tmp_path):
     ],
 )
 def test_check_finds_what_run_finds_in_the_plan(tmp_path, plan, says):
-    assert_one_message(command("check", write_files(tmp_path / "mine", plan)), (says,))
+    ended = command("check", write_files(tmp_path / "mine", plan))
+    assert (ended.code, ended.err) == (2, "")
+    assert says in ended.out
 
 
 def test_nobody_in_place_is_no_nan(tmp_path):
@@ -405,7 +407,9 @@ def test_nobody_in_place_is_no_nan(tmp_path):
 def test_check_finds_what_run_finds_in_the_files(tmp_path):
     plan = write_files(tmp_path / "mine")
     first_cells(REGISTRATIONS, COUNT, "-5")(plan.parent)
-    assert_one_message(command("check", plan), ("1 of 502 rows are negative",))
+    ended = command("check", plan)
+    assert (ended.code, ended.err) == (2, "")
+    assert "1 of 502 rows are negative" in ended.out
 
 
 INJECTED = st.sampled_from([b"", b"-1", b"nan", b"\xff", b"\0", b'"', b",", b"\n", b"E01", b"U", b"1e9"])

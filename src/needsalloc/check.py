@@ -19,6 +19,7 @@ from needsalloc.errors import InputFileError, NeedsallocError, PlanError
 from needsalloc.findings import assumed
 from needsalloc.found_files import FIELDS, about_file, described
 from needsalloc.in_place import in_place
+from needsalloc.index import refuse_part_of_england
 from needsalloc.inputs import Inputs, Progress, days_of, formula_of, read_inputs, read_role
 from needsalloc.matching import matching_checks, unmatched_practices
 from needsalloc.plan import InputFile, Plan, read_plan
@@ -218,6 +219,8 @@ def _together(inputs: Inputs, say: Progress) -> tuple[list[Check], pd.DataFrame,
     """Checks, coverage and assumptions of files that can all be put together."""
     whole_steps(inputs.plan.plan.total, inputs.plan.plan.step)
     catchment = catchment_of(inputs)
+    if inputs.plan.need.base == "england":
+        refuse_part_of_england(catchment)
     if "deprivation_before" in inputs.frames:
         scores_before(inputs, catchment)
     say("people of these areas and practices")

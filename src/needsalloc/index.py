@@ -214,14 +214,18 @@ def _beyond(use: ExpectedUse, drawn: Catchment, people: Whose) -> pd.Series:
     return drawn.sum_by_team(use.people.ages.on_flows(np.where(outside, adults.data, 0.0)))
 
 
-def _england(use: ExpectedUse, teams: int) -> Base:
-    catchment = use.people.catchment
+def refuse_part_of_england(catchment: Catchment) -> None:
+    """UnknownCodeError if a catchment has not all of England's areas, as a base of England needs."""
     if not catchment.is_national:
         whole = AREAS_OF_ENGLAND[catchment.vintage]
         raise UnknownCodeError(
             f"A need index with England as its base needs all {whole:,} areas of England; the registrations "
             f'have {len(catchment.areas):,}. Choose base = "icb", or use the national registration file.'
         )
+
+
+def _england(use: ExpectedUse, teams: int) -> Base:
+    refuse_part_of_england(use.people.catchment)
     adults = float(use.resident.adults.sum())
     mean = float(use.resident.crude.sum() / adults)
     return Base("england", "England", adults, mean, np.full(teams, True))
@@ -250,4 +254,4 @@ def _icb(catchment: Catchment, counted: pd.Series, use_by_team: pd.Series, icb: 
     return Base("icb", name or "All teams", adults, mean, inside)
 
 
-__all__ = ["Base", "NeedIndex", "least_fitted_score", "need_index"]
+__all__ = ["Base", "NeedIndex", "least_fitted_score", "need_index", "refuse_part_of_england"]
