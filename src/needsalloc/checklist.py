@@ -21,7 +21,8 @@ SOURCES = (
 SAID = (
     "Questions for each neighbourhood to talk through beside its figures, after the evidence on what makes "
     "integrated neighbourhood teams work. The team fills in the answers and who sees to it; needsalloc reads "
-    "neither, and no answer is a score. District nursing is one profession of such a team."
+    "neither, and no answer is a score. District nursing is one profession of such a team. Sources: "
+    + " ".join(SOURCES)
 )
 
 # (domain, factor, question); a domain's questions stand together.
