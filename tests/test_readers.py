@@ -402,6 +402,10 @@ def test_dates_are_read_or_refused_never_guessed(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("PRACTICE_CODE,PCN_CODE,EXTRACT_DATE\nA1,U00001,2023-07-01 00:00:00\n")
     assert sources.read_membership(path).attrs["on"] == date(2023, 7, 1)
+    for text in ("202371", "01/07/1023", "2023-13-01", "1 July", "01Jul20231"):
+        path.write_text(f"PRACTICE_CODE,PCN_CODE,EXTRACT_DATE\nA1,U00001,{text}\n")
+        with pytest.raises(InvalidValueError, match="which is no date"):
+            sources.read_membership(path)
     path.write_text("PRACTICE_CODE,PCN_CODE,EXTRACT_DATE\nA1,U00001,45108\n")
     with pytest.raises(InvalidValueError, match=r"no date\. It may be a spreadsheet's number for a day"):
         sources.read_membership(path)

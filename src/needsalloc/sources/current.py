@@ -13,7 +13,8 @@ from needsalloc import spreadsheet
 from needsalloc.errors import InputFileError, InvalidValueError, MissingColumnError, OutputError, first_few
 from needsalloc.sources._kinds import plain
 from needsalloc.sources._opening import as_text
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 from needsalloc.sources._workbook import WORKBOOKS, imported, is_workbook, read_sheet
 from needsalloc.sources.membership import NO_PCN
 from needsalloc.whole import whole_file

@@ -8,7 +8,8 @@ import pandas as pd
 from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.geography import classify, is_english
 from needsalloc.sources._kinds import plain
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 
 _FIELDS = {
     "area": ("LSOA21_CODE", "LSOA_CODE", "LSOA21CD", "LSOA21"),

@@ -6,7 +6,8 @@ import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.sources._kinds import plain
-from needsalloc.sources._reading import SourceFile, TextTable, joined
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable, joined
 
 OLDEST = 95
 _AGES = range(OLDEST + 1)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 
 _FIELDS = {
     "practice": ("ORG_CODE",),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 
 NO_PCN = "U"
 NO_PCN_NAME = "Practices without a PCN"

@@ -9,7 +9,8 @@ import pandas as pd
 
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.sources._kinds import plain
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 from needsalloc.sources.membership import NO_PCN, NO_PCN_NAME
 
 # The columns named "Code" and "CCG NAME" hold the PCN in 2022/23; "CCG Code" and "Sub ICB NAME" the sub-ICB.

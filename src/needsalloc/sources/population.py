@@ -9,7 +9,8 @@ import pandas as pd
 
 from needsalloc.errors import InvalidValueError, MissingColumnError, first_few
 from needsalloc.geography import classify, is_english
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 
 _FIELDS = {
     "area": (

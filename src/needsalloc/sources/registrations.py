@@ -12,7 +12,8 @@ from needsalloc.errors import InvalidValueError, first_few
 from needsalloc.geography import check_vintage, vintage_of
 from needsalloc.sources._kinds import plain
 from needsalloc.sources._quality import Finding, first_values
-from needsalloc.sources._reading import SourceFile, TextTable, joined
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable, joined
 
 _FIELDS = {
     "practice": ("PRACTICE_CODE",),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
-from needsalloc.sources._reading import SourceFile, TextTable
+from needsalloc.sources._reading import SourceFile
+from needsalloc.sources._table import TextTable
 
 _FIELDS = {
     "pcn": ("PCN_CODE",),
