@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from needsalloc.errors import InputFileError, PlanError
 from needsalloc.inputs import read_inputs
 from needsalloc.plan import read_plan
 from needsalloc.report import write
 from needsalloc.report.provenance import read_provenance, software
+from needsalloc.run import run_plan
 from plan_folders import CURRENT, MAP, PLAN, POPULATION, REGISTRATIONS, command, contents, write_files
 from report_samples import sample
 
@@ -164,3 +166,15 @@ def test_clock_zone_language_and_hashing_change_no_byte(place: Path, tmp_path: P
     found, wanted = contents(tmp_path / "out"), contents(place / "report")
     assert [name for name in wanted if found.get(name) != wanted[name]] == []
     assert found.keys() == wanted.keys()
+
+
+@pytest.mark.slow
+def test_the_number_of_processors_changes_no_digit(real_data: Path) -> None:
+    plan = read_plan(Path(__file__).parents[1] / "examples" / "staffordshire-2025.toml")
+    bundles = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            bundles.append(run_plan(plan, real_data).bundle)
+    one, two = bundles
+    for name in one.tables:
+        pd.testing.assert_frame_equal(one.table(name), two.table(name), check_exact=True, obj=name)

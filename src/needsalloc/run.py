@@ -15,6 +15,7 @@ from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.catchment import Catchment
 from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import Inputs, Progress, cited, read_inputs
+from needsalloc.kernels.threads import one_blas_thread
 from needsalloc.maps import ATTRIBUTION
 from needsalloc.options import audited_name, options_beside, options_of
 from needsalloc.people import People
@@ -82,6 +83,11 @@ def run_plan(plan: Plan, folder: str | Path, *, progress: Progress | None = None
     Raises NeedsallocError, saying what to do, for anything that the plan or the files have wrong, and if
     people or posts were lost on the way.
     """
+    with one_blas_thread():  # sums over several come out otherwise in their last digit
+        return _computed(plan, folder, progress)
+
+
+def _computed(plan: Plan, folder: str | Path, progress: Progress | None) -> Result:
     say = progress or (lambda _: None)
     inputs = withheld_inputs(read_inputs(plan, folder, progress=progress))
     say("catchments")

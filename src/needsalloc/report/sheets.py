@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import wrap
 from typing import Any
 
@@ -142,6 +143,7 @@ def one_page_wide(page: Any) -> None:
     page.fit_to_pages(1, 0)
 
 
+@lru_cache(maxsize=1024)  # a checklist asks every team the same
 def room_for(text: str, width: int) -> int:
     """Points of a text wrapped at `width` characters: not every program makes room by itself."""
     return _LINE * max(1, len(wrap(text, width)))
@@ -187,7 +189,9 @@ def _write_cells(page: Any, row: int, position: int, cells: Iterable[Any], look:
 def _width(column: Column, cells: Sequence[Any]) -> int:
     """Characters for a column; the heading of a figure may wrap on to three lines."""
     if column.form != "text":
-        longest = max((len(column.show(value)) for value in cells[:2000]), default=0)
+        figures = [value for value in cells if isinstance(value, int | float)]
+        ends = (min(figures), max(figures)) if figures else ()  # with fixed decimals no other is wider
+        longest = max((len(column.show(value)) for value in ends), default=0)
         return max(12, longest + 3, len(column.label) // 3 + 4)
     longest = max((len(str(value)) for value in cells if value is not None), default=0)
     if cells and not longest:
