@@ -74,7 +74,7 @@ def test_the_demo_ends_well_and_says_where_its_folder_is(demo):
         assert str(folder / "report" / name) in ended.out
     assert "U90001" in ended.out
     assert "made up" in ended.out
-    assert "checks hold" in ended.out
+    assert "Checks: " in ended.out
 
 
 def test_the_demo_can_be_opened(demo):

@@ -266,7 +266,7 @@ def _show(result: Result) -> None:
     held, warned, noted = (
         sum(check.status == status for check in bundle.checks) for status in ("pass", "warning", "note")
     )
-    console.print(f"{held:,} checks hold; {warned:,} warnings and {noted:,} notes are in the log")
+    console.print(f"Checks: {held:,} hold, {warned:,} warn; notes: {noted:,}. All are in the log")
 
 
 def _check(options: argparse.Namespace) -> int:

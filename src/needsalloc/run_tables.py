@@ -224,7 +224,7 @@ def _changes(inputs: Inputs, need: NeedIndex, scores: pd.Series) -> tuple[pd.Dat
     if len(every.table):
         most, crossing = every.table.iloc[0], int(every.table["crosses_1"].sum())
         change = f"{most['change']:+.1%}".replace("-", "−")
-        sentence += f"; the furthest moves {most['team_name']} ({change}), and {crossing:,} cross 1"
+        sentence += f"; the furthest moves {most['team_name']} ({change}). Index across 1: {crossing:,}"
     table = every.table.assign(crosses_1=np.where(every.table["crosses_1"], "yes", "no"))
     return table.reset_index(), f"{sentence}."
 
