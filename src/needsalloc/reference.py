@@ -13,6 +13,7 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -97,7 +98,7 @@ def names() -> tuple[str, ...]:
 
 
 def read(name: str, on: dt.date | str | None = None) -> Table:
-    """Read a table anew from its files, so that no caller can change another's copy.
+    """Read a table; its checksum is compared each time, and no caller can change another's copy.
 
     `on` is the day for which it is needed (a date or "2023-07-01"). Without it no date is checked.
 
@@ -122,7 +123,7 @@ def read(name: str, on: dt.date | str | None = None) -> Table:
     columns = {column: Column(**about) for column, about in meta.pop("columns").items()}
     return Table(
         name=name,
-        frame=_frame(name, raw, columns),
+        frame=_frame(name, raw, tuple((column, about.type) for column, about in columns.items())).copy(),
         columns=columns,
         notes=tuple(meta.pop("notes")),
         **meta,
@@ -200,14 +201,18 @@ def _as_day(on: dt.date | str) -> dt.date:
         raise ReferenceTableError(f"{on!r} is not a day. Write it as 2023-07-01.") from error
 
 
-def _frame(name: str, raw: bytes, columns: Mapping[str, Column]) -> pd.DataFrame:
+@cache
+def _frame(name: str, raw: bytes, types: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    """The figures as a frame; a run asks for the same tables some fifty times."""
     text = pd.read_csv(io.BytesIO(raw), dtype=str, keep_default_na=False)
-    if list(text.columns) != list(columns):
+    described = [column for column, _ in types]
+    if list(text.columns) != described:
         raise ReferenceTableError(
-            f"{name}.csv has the columns {', '.join(text.columns)}; its description has {', '.join(columns)}."
+            f"{name}.csv has the columns {', '.join(text.columns)}; its description has "
+            f"{', '.join(described)}."
         )
-    blank_is_nan = {c: text[c].replace("", "nan") for c, about in columns.items() if about.type == "number"}
+    blank_is_nan = {column: text[column].replace("", "nan") for column, kind in types if kind == "number"}
     try:
-        return text.assign(**blank_is_nan).astype({c: _DTYPES[about.type] for c, about in columns.items()})
+        return text.assign(**blank_is_nan).astype({column: _DTYPES[kind] for column, kind in types})
     except ValueError as error:
         raise ReferenceTableError(f"{name}.csv has a figure that is no number: {error}.") from error

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,9 @@ TEXT_TITLES = {
 }
 
 
+@cache
 def templates() -> Environment:
-    """Where the templates are."""
+    """Where the templates are, each compiled once."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
