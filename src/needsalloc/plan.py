@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,6 +27,7 @@ from needsalloc.plan_sections import (
     repeated,
 )
 from needsalloc.report.provenance import read_provenance
+from needsalloc.toml_text import parse_toml, toml_of
 
 _INPUT_FORMS = ("InputFile", "str", "list[str]")
 _GROWTH_FORM = "a table with a path, the plan year (to) and whose projection it is (source)"
@@ -121,19 +122,22 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
-        return check_plan(tomllib.loads(read_provenance(path).plan), path.name)
+        text = read_provenance(path).plan
+        return check_plan(_toml(lambda: parse_toml(text), path.name), path.name)
+    return check_plan(_toml(lambda: toml_of(path), path.name), path.name)
+
+
+def _toml(read: Callable[[], dict[str, Any]], name: str) -> dict[str, Any]:
+    """What a plan says, whichever its form."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return read()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputFileError(
-            f"The plan {path.name} cannot be read: {reason}. Give the path of a plan file (.toml)."
+            f"The plan {name} cannot be read: {reason}. Give the path of a plan file (.toml)."
         ) from error
-    try:
-        given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"The plan {path.name} is not valid TOML: {error}. Mend that line.") from error
-    return check_plan(given, path.name)
+    except ValueError as error:
+        raise PlanError(f"The plan {name} is not valid TOML: {error}. Mend that line.") from error
 
 
 def check_plan(given: dict[str, Any], name: str = "the plan") -> Plan:

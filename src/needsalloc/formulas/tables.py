@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from numbers import Real
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from needsalloc.errors import FormulaError, InputFileError, first_few
+from needsalloc.toml_text import toml_of
 
 PERSONS = "persons"
 SEXES = ("female", "male")
@@ -65,10 +65,10 @@ def open_toml(path: str | Path) -> dict[str, Any]:
     """What a TOML file says; InputFileError if it is not there or no TOML."""
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_of(path)
     except OSError as error:
         raise InputFileError(f"{path.name} cannot be read: {error.strerror}. Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise InputFileError(f"{path.name} is not TOML: {error}. Mend that line.") from error
 
 

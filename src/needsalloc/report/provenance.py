@@ -100,7 +100,7 @@ def read_provenance(path: str | Path) -> Provenance:
         raise InputFileError(
             f"{path.name} cannot be read: {error.strerror}. Give the provenance.json of a report, or a plan."
         ) from error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         ours = False
     if not ours:
         raise InputFileError(

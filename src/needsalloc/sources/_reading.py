@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -38,6 +39,7 @@ _HEADER_SIZE = 1 << 16
 _LARGEST_MENDED = 1 << 26
 _SAYS = re.compile(rb"\S")
 _REST_OF_LINE = re.compile(rb"[^\r\n]*")
+_NOT_BLANK = re.compile(rb"[^\r\n]+")
 _NEXT_LINE = re.compile(rb"[\r\n]+[^\r\n]*")
 
 
@@ -168,8 +170,8 @@ class SourceFile:
         )
 
     def _refuse_repeated(self, names: Iterable[str]) -> None:
-        spelt = [plain(name) for name in self.header]
-        repeated = [name for name in names if spelt.count(plain(name)) > 1]
+        spelt = Counter(plain(name) for name in self.header)
+        repeated = [name for name in names if spelt[plain(name)] > 1]
         if repeated:
             raise InputFileError(
                 f"{self.path.name} has {len(repeated)} column names more than once: {first_few(repeated)}. "
@@ -190,6 +192,7 @@ class SourceFile:
         values = {
             ours: pd.Categorical.from_codes(*column) for ours, column in zip(position, encoded, strict=True)
         }
+        self._refuse_header_again(columns, values)
         numbers = self._filled(list(values.values()))
         if numbers is not None:
             values = {ours: column[numbers - 2].remove_unused_categories() for ours, column in values.items()}
@@ -197,6 +200,17 @@ class SourceFile:
         return TextTable(
             values, dict(columns), self.source | {"rows": rows}, self.path.name, numbers, list(self.findings)
         )
+
+    def _refuse_header_again(self, columns: Mapping[str, str], values: Mapping[str, pd.Categorical]) -> None:
+        """InputFileError if the header stands between the rows, where one file was put behind another."""
+        if not all(columns[ours] in column.categories for ours, column in values.items()):
+            return
+        again = np.logical_and.reduce([np.asarray(values[ours] == name) for ours, name in columns.items()])
+        if again.any():
+            raise InputFileError(
+                f"{self.path.name} has its header again in {int(again.sum()):,} rows, so it is several files "
+                f"in one; first: row {first_rows(again)[0]:,}. Give one of them."
+            )
 
     def _filled(self, columns: list[pd.Categorical]) -> npt.NDArray[np.int64] | None:
         """The numbers of the rows that say something, None if all do; spreadsheets leave blank ones."""
@@ -253,7 +267,35 @@ class SourceFile:
                 f"{self.path.name} has {len(broken):,} rows without the header's {len(self.header)} values. "
                 "It is too large to look at each: fetch it again."
             )
+        self._look_at_quotes(table.num_rows)
         return self._mended(positions) if broken else table
+
+    def _look_at_quotes(self, rows: int) -> None:
+        """InputFileError if a quote that does not close, or closes within a cell, takes whole rows into it.
+
+        A cell over several lines that holds as many commas as a row, duly quoted, may be what it says.
+        """
+        body = self._text[self._body :]
+        if b'"' not in body or rows >= len(_NOT_BLANK.findall(body)):
+            return
+        lines = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline="")
+        odd = np.zeros(rows + 1, np.bool_)
+        first = ""
+        number = -1
+        try:
+            for number, row in enumerate(filter(None, csv.reader(lines, strict=True))):
+                if any(cell.count(",") >= max(len(self.header) - 1, 1) and "\n" in cell for cell in row):
+                    odd[min(number, rows)] = True
+                    first = first or ",".join(row)[:60]
+        except csv.Error as error:
+            raise InputFileError(
+                f"{self.path.name} has a quote behind row {number + 2:,} that does not close, or closes "
+                f"within a cell, so that rows may be lost in it ({error}). Take it out, or fetch the "
+                "file again."
+            ) from error
+        if odd.any():
+            what = "rows have a cell over several lines with as many commas as a row; a quote may be missing"
+            self.findings.append(Finding("warning", what, int(odd.sum()), first_rows(odd), (first,)))
 
     def _mended(self, positions: list[str]) -> pa.Table:
         """The columns of a file whose rows differ in length, where that leaves no doubt about a value.

@@ -25,12 +25,17 @@ _COMPACT = "%Y%m%d"
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _MIDNIGHT = re.compile(r"[ T]00:00(:00(\.0+)?)?$")
 _LARGEST_COUNT = 1e9
+# More than any figure of these files, in people or in pounds.
+_LARGEST = 1e12
 # No letter of a name: control and invisible characters, and those that turn the direction of writing.
 _INVISIBLE = (
     "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]"
 )
 # What a spreadsheet makes of a code that it takes for a number, and its errors.
 _MANGLED = r"\d+(\.\d+)?E\+\d+|#+|#(N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!)"
+# How a spreadsheet shows a large number in a narrow column, and saves it: two decimals are all that is left.
+_ROUNDED = re.compile(r"[-+]?\d\.\d\dE[-+]\d\d")
+_DOTTED = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ class TextTable:
     def counts(self, field: str, *, blank: int | None = None) -> npt.NDArray[np.int64]:
         """Whole numbers of people, as `numbers`; fractions are an error."""
         distinct, codes = self._distinct(field, blank), self.columns[field].codes
+        self._refuse_dotted(field)
         fraction = (distinct % 1 != 0) | (distinct > _LARGEST_COUNT)
         if fraction.any():
             self.refuse(
@@ -123,6 +129,27 @@ class TextTable:
             distinct = np.where(fraction, 0.0, distinct)
         counts: npt.NDArray[np.int64] = distinct.astype(np.int64)[codes]
         return counts
+
+    def people(self, field: str) -> npt.NDArray[np.float64]:
+        """Numbers of people, as `numbers`, which may be fractions; thousands with dots are an error."""
+        self._refuse_dotted(field)
+        return self.numbers(field)
+
+    def _refuse_dotted(self, field: str) -> None:
+        """InvalidValueError for 1.234 beside 567 and no 1234: with dots between thousands, not decimals.
+
+        Decimals would have other lengths, or stand on every row.
+        """
+        texts = [text.strip() for text in self.columns[field].categories.tolist()]
+        dotted = np.array([_DOTTED.fullmatch(text) is not None for text in texts], dtype=np.bool_)
+        other = [text for text, is_dotted in zip(texts, dotted, strict=True) if text and not is_dotted]
+        if dotted.any() and other and all(text.isdigit() and len(text) < 4 for text in other):
+            self.refuse(
+                field,
+                dotted[self.columns[field].codes],
+                "may have a dot between thousands, or decimals that are no people",
+                "Write 1234 or 1,234.",
+            )
 
     def _distinct(self, field: str, blank: float | None, signed: bool = False) -> npt.NDArray[np.float64]:
         """The numbers that the distinct values of a column state."""
@@ -259,9 +286,9 @@ def _recode(values: pd.Categorical, texts: pd.Series) -> pd.Categorical:
 
 
 def _number(text: str, blank: float | None) -> float | None:
-    """The number that `text` states; `blank` if it is empty; None if it is no finite number."""
+    """The number that `text` states; `blank` if it is empty; None if it is none, or one beyond any figure."""
     if text.isascii() and text.isdigit():
-        return float(text)
+        return float(text) if len(text) < 13 else None
     text = text.strip()
     if not text:
         return blank
@@ -269,7 +296,9 @@ def _number(text: str, blank: float | None) -> float | None:
         text = text.replace(",", "")
     # float() also takes "1_000", "nan" and "inf", none of which is a figure.
     figure = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,2})?", text, re.IGNORECASE | re.ASCII)
-    return float(text) if figure else None
+    if not figure or _ROUNDED.fullmatch(text) or abs(number := float(text)) > _LARGEST:
+        return None
+    return number
 
 
 __all__ = ["TextTable", "joined", "texts_of"]

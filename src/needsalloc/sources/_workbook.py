@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from needsalloc.sources._opening import refuse_other_formats
 WORKBOOKS = (".xlsx", ".xlsm")
 
 _LARGEST = 1 << 27
+# What a sheet of a spreadsheet can have; and cells, blank ones too, of the largest that is read.
+_MOST_ROWS = 1 << 20
+_MOST_CELLS = 20_000_000
 _XML = (".xml", ".rels", ".vml")
 # An Office file has no use for either; both let a few bytes stand for gigabytes, or for a file elsewhere.
 _DECLARED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -57,7 +60,7 @@ def read_sheet(data: bytes, path: Path, choose: Callable[[list[str]], str | None
             sheet = book[name]
             # What a sheet says of its size may be wrong; the rows are not.
             sheet.reset_dimensions()
-            rows = [[_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+            rows = _filled_rows(sheet.iter_rows(values_only=True), path)
             text = parts[sheet._worksheet_path.lstrip("/")]
     except InputFileError:
         raise
@@ -67,6 +70,21 @@ def read_sheet(data: bytes, path: Path, choose: Callable[[list[str]], str | None
             f"{path.name} cannot be read as a workbook: {error}. Save it again as .xlsx."
         ) from error
     _refuse_unknown_values(text, path, name)
+    return rows
+
+
+def _filled_rows(found: Iterable[Sequence[object]], path: Path) -> list[list[str]]:
+    """The rows as text; a number of a row or column far away stands for a sheet of blanks without end."""
+    rows: list[list[str]] = []
+    cells = 0
+    for number, row in enumerate(found):
+        cells += len(row)
+        if number >= _MOST_ROWS or cells > _MOST_CELLS:
+            raise InputFileError(
+                f"{path.name} has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells, most of them "
+                "blank. Copy the table to a new sheet, or save it as CSV UTF-8."
+            )
+        rows.append([_text(cell) for cell in row])
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 BRITISH_NATIONAL_GRID = 27700
 _AREA = ("LSOA11_CODE", "LSOA21_CODE", "LSOA11CD", "LSOA21CD", "LSOA_CODE")
+# "crs" however JSON may spell it, and a value that is blank, a text or a name, with nothing to be fetched.
+_CRS = re.compile(rb'"(?:c|\\u0063)(?:r|\\u0072)(?:s|\\u0073)"\s*:\s*')
+_NAMED_CRS = re.compile(
+    rb'null|"|\{\s*"type"\s*:\s*"name"\s*,\s*"properties"\s*:\s*\{\s*"name"\s*:\s*"[\w:.]*"\s*\}\s*\}'
+)
 _SUFFIXES = (".parquet", ".geojson", ".json", ".gpkg")
 
 
@@ -45,7 +51,9 @@ def read_boundaries(
             "Dissolve their parts into one."
         )
     name = check_vintage(vintage) if vintage else vintage_of(codes)
+    _refuse_no_polygons(path, shapes.geometry, codes)
     result = _valid(shapes.geometry.to_crs(BRITISH_NATIONAL_GRID), pd.Index(codes, name=name))
+    _refuse_no_polygons(path, result.geometry, codes)
     result.attrs = {"source": {"file": path.name, "sha256": checksum(read_bytes(path)), "rows": len(result)}}
     return result
 
@@ -59,7 +67,7 @@ def _open(path: Path) -> gpd.GeoDataFrame:
         ) from error
     if path.suffix not in _SUFFIXES:
         raise InputFileError(f"{path.name} is no boundary file: give one of {', '.join(_SUFFIXES)}.")
-    read_bytes(path)
+    _refuse_other_contents(path, read_bytes(path))
     try:
         shapes = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
     # The readers behind geopandas have no error in common.
@@ -70,6 +78,38 @@ def _open(path: Path) -> gpd.GeoDataFrame:
             f"{path.name} has no geometry with a coordinate system. Give a map file, not a table."
         )
     return shapes
+
+
+def _refuse_other_contents(path: Path, data: bytes) -> None:
+    """InputFileError for what the readers behind geopandas would follow to other files, or into the network.
+
+    They go by the contents, not by the name: a virtual layer names other files to read, and a coordinate
+    system may be a link.
+    """
+    beginning = {".parquet": b"PAR1", ".gpkg": b"SQLite format 3\0"}.get(path.suffix, b"{")
+    text = path.suffix in (".json", ".geojson")
+    if not (data.removeprefix(b"\xef\xbb\xbf").lstrip() if text else data).startswith(beginning):
+        raise InputFileError(
+            f"{path.name} cannot be read as boundaries: it does not begin as a {path.suffix} file "
+            "does. Fetch it again, or rename it."
+        )
+    for found in _CRS.finditer(data) if text else ():
+        named = _NAMED_CRS.match(data, found.end())
+        if not named:
+            raise InputFileError(
+                f"{path.name} does not name its coordinate system: "
+                f"{data[found.start() : found.start() + 60].decode(errors='replace')!r}. It may be a link, "
+                "and none is followed. Write the name of the system, as EPSG:27700."
+            )
+
+
+def _refuse_no_polygons(path: Path, shapes: gpd.GeoSeries, codes: pd.Series) -> None:
+    drawn = shapes.geom_type.isin(["Polygon", "MultiPolygon"]).to_numpy() & ~shapes.is_empty.to_numpy()
+    if not drawn.all():
+        raise InvalidValueError(
+            f"{path.name}: {int((~drawn).sum()):,} of {len(drawn):,} areas have no polygon: "
+            f"{first_few(codes[~drawn])}. Give the boundaries, not centroids or lines."
+        )
 
 
 def _codes(path: Path, column: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from needsalloc.errors import InvalidValueError
 from needsalloc.sources._reading import SourceFile
 
 FIELDS = {
@@ -34,10 +35,17 @@ def read_conditions(path: str | Path) -> pd.DataFrame:
         {
             "practice": table.codes("practice").astype(str),
             "condition": table.codes("condition").astype(str),
-            "register": table.numbers("register"),
-            "list_size": table.numbers("list_size"),
+            "register": table.people("register"),
+            "list_size": table.people("list_size"),
             "list_type": table.codes("list_type").astype(str),
         }
     )
+    above = frame["register"] > frame["list_size"]
+    if above.mean() > 0.5:
+        raise InvalidValueError(
+            f"{table.file}: in {int(above.sum()):,} of {len(frame):,} rows more people are on the register "
+            f"than on the list. Are {table.header['register']} and {table.header['list_size']} in each "
+            "other's place?"
+        )
     frame.attrs = table.attrs()
     return frame

@@ -48,6 +48,7 @@ _TEXT = ("team_name", "practices", "areas")
 _NOTE = "#"
 # A sheet without teams is for a planner who names them all.
 _EMPTY_ROWS = 200
+_MOST_COLUMNS = 1 << 14
 # Sheets are kept to one or two decimals, so bands may miss their total by a rounding.
 _ROUNDING = 0.051
 
@@ -155,6 +156,10 @@ def _rows_as_text(data: bytes, path: Path) -> bytes:
     except csv.Error as error:
         raise InputFileError(f"{path.name} cannot be read as a table: {error}.") from error
     width = max((len(row) for row in kept), default=0)
+    if width > _MOST_COLUMNS:
+        raise InputFileError(
+            f"{path.name} has a row of {width:,} cells, more than a sheet has columns. Save the sheet again."
+        )
     text = io.StringIO()
     # Spreadsheets leave out the empty cells at the end of a row.
     csv.writer(text).writerows([*row, *[""] * (width - len(row))] for row in kept)

@@ -1,5 +1,6 @@
 """Practice lists by sex and single year of age (NHS England, monthly)."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from needsalloc.sources._table import TextTable, joined
 
 OLDEST = 95
 _AGES = range(OLDEST + 1)
+_AGE = re.compile(r"\d{1,3}", re.ASCII)
 _LONG = {
     "practice": ("ORG_CODE",),
     "sex": ("SEX",),
@@ -80,7 +82,7 @@ def _wide_columns(file: SourceFile) -> dict[str, str]:
 def _from_columns(table: TextTable) -> pd.DataFrame:
     sexes = _sexes(table)
     rows = pd.MultiIndex.from_arrays([table.codes("practice").astype(str), sexes], names=["practice", "sex"])
-    frame = pd.DataFrame({age: table.numbers(str(age), blank=0) for age in _AGES}, index=rows)
+    frame = pd.DataFrame({age: table.counts(str(age), blank=0) for age in _AGES}, index=rows, dtype="float64")
     return frame[sexes.notna().to_numpy()]
 
 
@@ -90,7 +92,7 @@ def _from_rows(table: TextTable) -> pd.DataFrame:
             "practice": table.codes("practice").astype(str),
             "sex": _sexes(table),
             "age": _ages(table),
-            "patients": table.numbers("patients", blank=0),
+            "patients": table.counts("patients", blank=0).astype("float64"),
         }
     )
     is_practice = pd.Series(table.codes("kind")).isin(["GP", "PRACTICE"]) if "kind" in table else True
@@ -105,7 +107,7 @@ def _from_rows(table: TextTable) -> pd.DataFrame:
 def _ages(table: TextTable) -> pd.Series:
     """Years of age, or missing for the rows of all ages together."""
     codes = table.codes("age")
-    years = {code: int(text) for code in codes.categories if (text := code.removesuffix("+")).isdecimal()}
+    years = {code: int(text) for code in codes.categories if _AGE.fullmatch(text := code.removesuffix("+"))}
     unknown = [code for code in codes.categories if code != "ALL" and years.get(code, -1) not in _AGES]
     if unknown:
         raise InvalidValueError(

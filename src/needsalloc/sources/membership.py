@@ -11,6 +11,7 @@ from needsalloc.sources._table import TextTable
 NO_PCN = "U"
 NO_PCN_NAME = "Practices without a PCN"
 _NOT_GIVEN = "not given"
+_PCN = r"U\d{5}"
 
 # Until June 2022 the columns carry the names of CCGs and STPs, which sub-ICB locations and ICBs replaced.
 FIELDS = {
@@ -55,6 +56,12 @@ def read_membership(
         raise InvalidValueError(
             f"{table.file}: column {table.header['pcn']} is empty in all {len(frame):,} rows, so "
             "this is no map of practices to PCNs. Use gp-reg-pat-prac-map.csv, or name the column with pcn=."
+        )
+    if frame["practice"].str.fullmatch(_PCN).all():
+        raise InvalidValueError(
+            f"{table.file}: column {table.header['practice']} holds codes of PCNs in all {len(frame):,} "
+            f"rows: {first_few(frame['practice'])}. Are the columns of "
+            "practices and PCNs in each other's place?"
         )
     outside = frame["pcn"].isin(["", NO_PCN])
     frame.loc[outside, ["pcn", "pcn_name"]] = NO_PCN, NO_PCN_NAME

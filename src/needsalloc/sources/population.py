@@ -21,13 +21,13 @@ _FIELDS = {
     "total": ("TOTAL_POPULATION", "TOTAL", "ALL_AGES", "AGE_TOTAL"),
 }  # fmt: skip
 _AGES = (
-    (re.compile(r"(?:AGED_)?(\d+)(?:_YEARS?)?_AND_UNDER|UNDER_\d+"), "0"),
-    (re.compile(r"(?:AGED?_)?(\d+)(?:_TO_|_)(\d+)(?:_YEARS?)?"), r"\1"),
-    (re.compile(r"(?:AGED?_)?(\d+)(?:_YEARS?)?(?:_AND_OVER|_OR_OVER)?"), r"\1"),
+    (re.compile(r"(?:AGED_)?(\d{1,3})(?:_YEARS?)?_AND_UNDER|UNDER_\d{1,3}"), "0"),
+    (re.compile(r"(?:AGED?_)?(\d{1,3})(?:_TO_|_)(\d{1,3})(?:_YEARS?)?"), r"\1"),
+    (re.compile(r"(?:AGED?_)?(\d{1,3})(?:_YEARS?)?(?:_AND_OVER|_OR_OVER)?"), r"\1"),
 )
 _OLDEST = 120
 _OLDEST_STATED = 100  # a band to here has everybody who is older
-_BY_SEX = re.compile(r"([FM])(\d+)")
+_BY_SEX = re.compile(r"([FM])(\d{1,3})")
 
 
 def first_age(column: str) -> int | None:
@@ -73,7 +73,7 @@ def read_population(
 def _persons(table: TextTable, ages: dict[str, int]) -> dict[int, npt.NDArray[np.float64]]:
     persons: dict[int, npt.NDArray[np.float64]] = {}
     for name, age in sorted(ages.items(), key=lambda item: item[1]):
-        persons[age] = persons.get(age, np.float64(0)) + table.numbers(name)
+        persons[age] = persons.get(age, np.float64(0)) + table.people(name)
     return persons
 
 
@@ -81,7 +81,11 @@ def _age_columns(file: SourceFile, taken: set[str]) -> dict[str, int]:
     """The columns that state an age -> its first age; by sex only if there are none for both together."""
     others = [name for name in file.header if name not in taken]
     both = {name: age for name in others if (age := first_age(name)) is not None}
-    by_sex = {name: int(match[2]) for name in others if (match := _BY_SEX.fullmatch(name.upper()))}
+    by_sex = {
+        name: int(match[2])
+        for name in others
+        if (match := _BY_SEX.fullmatch(name.upper())) and int(match[2]) <= _OLDEST
+    }
     found = both or by_sex
     if not found:
         raise MissingColumnError(

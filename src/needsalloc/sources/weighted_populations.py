@@ -123,7 +123,7 @@ def _session(text: bytes, path: Path) -> dict[str, dict[str, Any]]:
     """The listed places by name, each with its `gps` and `icb`."""
     try:
         session = json.loads(text.decode().removeprefix("\ufeff"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputFileError(
             f"{path.name} is no JSON ({error}). Give the file that the tool saves as session data."
         ) from error
