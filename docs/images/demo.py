@@ -14,7 +14,8 @@ main.wide, .wide { max-width: 2300px !important }
 main.wide { columns: 2; column-gap: 32px }
 section { break-inside: avoid } #map { break-before: column; margin-top: 0 !important }
 #fairness .scroll { display: none }
-#coverage, #assumptions, #checks, #sources, #reading, footer { display: none }
+#chart, #pace, #sure, #behind, #coverage, #assumptions, #checks, #evidence, #sources, #reading, footer,
+#fairness figure ~ figure { display: none }
 """
 
 
