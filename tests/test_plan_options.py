@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from needsalloc import checks, errors, need
-from needsalloc.index import NeedIndex
+from needsalloc.index import NeedIndex, need_index
 from needsalloc.inputs import read_inputs
 from needsalloc.options import Option, options_of
 from needsalloc.plan import check_plan, read_plan
@@ -337,9 +337,66 @@ def test_posts_that_moved_by_data_are_those_of_the_earlier_need(folder, result):
     assert any("Only because data moved" in sentence for sentence in result.bundle.sentences)
 
 
+def test_no_post_moves_by_data_from_a_plan_to_itself(folder, result):
+    """The report's own table as the earlier plan: its share for inequalities is taken once, not twice."""
+    result.bundle.allocation.to_csv(folder / "itself.csv", index=False)
+    again = run(folder, FULL.replace("previous.csv", "itself.csv"))
+    assert "moved_by_data" not in again.bundle.beside
+    assert any(sentence.startswith("No team's posts move") for sentence in again.bundle.sentences)
+
+
+def test_what_is_held_back_is_in_no_figure_of_teams(result):
+    """Neither in the equal share per adult, nor in the total that posts now are set against."""
+    table = result.bundle.allocation.set_index("team")
+    adults = table["registered_adults"].where(table["target_share"] > 0, 0.0)
+    by_heads = (TOTAL - TOP) * adults / adults.sum()
+    pd.testing.assert_series_equal(table["per_head"], by_heads, check_names=False)
+    assert f"where the plan has {TOTAL - TOP:,.1f}; compared as shares" in result.bundle.sentences[2]
+
+
+def test_weighted_population_is_need_alone(result):
+    """Adults times index, as its description says: time and the share for inequalities are not in it."""
+    table = result.bundle.allocation
+    found = table["registered_adults"] * table[result.bundle.need_index]
+    ratio = (table["weighted_population"] / found)[found > 0]
+    assert len(ratio) > 2
+    np.testing.assert_allclose(ratio, ratio.iloc[0], rtol=1e-12)
+
+
+def test_the_other_reading_moves_posts_by_need_alone(result):
+    """Minutes and the share for inequalities are the same by both readings, as by hand here."""
+    formula = need.NeedFormula.published("district-nursing/liverpool-2024-as-printed")
+    other = need_index(formula.expected_use(result.need.use.people), base=result.plan.need.base)
+    table = result.allocation.table.query("target_share > 0")
+    weights = pd.Series([1.0, 2.0, 1.5, 3.0], [f"U9000{n}" for n in range(1, 5)])[table.index]
+    heads = table["registered"] * weights
+    weighted = other.teams.loc[table.index, "weighted_population"]
+    by_other = (0.8 * weighted / weighted.sum() + 0.2 * heads / heads.sum()) * table["minutes"]
+    moved = (table["target_share"] - by_other / by_other.sum()).abs().sum() / 2
+    assert 0 < moved < 0.5
+    assert f"would move {moved:.1%} of the posts" in result.bundle.sentences[3]
+
+
+def test_sentences_of_the_pace_are_of_its_table(result):
+    """Posts placed anew are those that teams gain in the first year; near are those of the last."""
+    table = result.bundle.beside["pace"]
+    anew = table.query("year == 1")["change"].clip(lower=0.0).sum()
+    near = int((table.query("year == 3")["closing_distance"].abs() <= 0.05).sum())
+    # So that a sum of all changes, the first year or one side of target would be seen.
+    assert (table.query("year == 1")["change"] < 0).any()
+    assert near != int((table.query("year == 1")["closing_distance"].abs() <= 0.05).sum())
+    said = next(sentence for sentence in result.bundle.sentences if sentence.startswith("Over 3 years"))
+    assert f"{near} of 4 teams come within 5% of target" in said
+    assert f"in the first year {anew:,.1f} FTE are placed anew" in said
+
+
 def test_costs_are_posts_times_pay(folder, result):
     table = result.bundle.beside["skill_cost"].set_index("band")
     sheet = pd.read_csv(folder / CURRENT)
+    more = table["cost"].sum() - table["cost_now"].sum()
+    said = next(sentence for sentence in result.bundle.sentences if " costs " in sentence)
+    assert f"{abs(more):,.0f}. Pay: finance." in said
+    assert (": +" in said) == (more > 0)
     for band, pay in {"band_3": 31_000, "band_5": 42_000, "band_6": 51_000}.items():
         assert table.at[band, "cost_now"] == pytest.approx(pay * sheet[f"fte_{band}"].sum())
         assert table.at[band, "cost"] == pytest.approx(pay * table.at[band, "posts"])

@@ -116,16 +116,16 @@ def _against_now(inputs: Inputs, allocation: Allocation, audit: EquityAudit) -> 
     given = allocation.table[allocation.table["target_share"] > 0]
     known = given[given["current"].notna()]
     short = int((known["distance_from_target"] < 0).sum())
-    now = allocation.table["current"].sum()
+    now, shared = allocation.table["current"].sum(), allocation.total - allocation.top_slice
     sentence = f"{short:,} of {len(known):,} teams have less than their target now."
     if withheld:
         sentence = f"{withheld} Of the others {sentence}"
     elif math.isfinite(audit.hoover):
-        if abs(now - allocation.total) < allocation.step:
+        if abs(now - shared) < allocation.step:
             sentence += f" {audit.hoover:.1%} of posts would have to move"
         else:
             sentence += (
-                f" They have {now:,.1f} {allocation.unit} where the plan has {allocation.total:,.1f}; "
+                f" They have {now:,.1f} {allocation.unit} where the plan has {shared:,.1f}; "
                 f"compared as shares, {audit.hoover:.1%} are elsewhere"
             )
         gains = known.nlargest(1, "change").iloc[0]

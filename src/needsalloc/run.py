@@ -198,7 +198,9 @@ def _allocation_table(allocation: Allocation, need: NeedIndex) -> pd.DataFrame:
     """A row for each team, by code; the groups without a team come last."""
     table = allocation.table.reset_index().sort_values(["is_team", "team"], ascending=[False, True])
     adults = table[f"{need.people}_adults"].where(table["target_share"] > 0, 0.0)
-    table["per_head"] = allocation.total * adults / adults.sum()
+    table["per_head"] = (allocation.total - allocation.top_slice) * adults / adults.sum()
+    # Need alone: an earlier plan is read from here, and has its share for inequalities taken again.
+    table["weighted_population"] = table["team"].map(need.teams["weighted_population"])
     planned = list(_PLANNED)
     # What limits and local choices do stands where they do something.
     at = planned.index("posts")

@@ -22,6 +22,7 @@ from needsalloc.inputs import Inputs, with_held
 from needsalloc.kernels import inequality
 from needsalloc.need import NeedFormula
 from needsalloc.people import ON_2019_SCALE
+from needsalloc.plan_allocation import asked
 from needsalloc.planning_cohorts import PlanningCohorts, planning_cohorts
 from needsalloc.published import NAMES, READINGS
 from needsalloc.ranges import BOTH, range_over
@@ -137,7 +138,7 @@ def _range(
             if (name, whose) != (own, need.people):
                 ways[way] = index.teams["weighted_population"]
             if name == other and whose == need.people:
-                moved = _moved(allocation, index)
+                moved = _moved(inputs, need, allocation, index)
     indices = pd.DataFrame(found).loc[need.teams.index[need.teams["is_team"]]]
     indices.columns.names = ["reading", "people"]
     ranged = range_over(indices)
@@ -162,11 +163,12 @@ def _other_reading(formula: str) -> str | None:
     return next(name for name, reading in reversed(READINGS.items()) if reading != READINGS[formula])
 
 
-def _moved(allocation: Allocation, other: NeedIndex) -> float:
-    """The share of posts that would be elsewhere with the other need index."""
-    given = allocation.table[allocation.table["target_share"] > 0]
-    weighted = other.teams.loc[given.index, "weighted_population"]
-    return float(inequality.hoover(given["target_share"].to_numpy(), weighted.to_numpy()))
+def _moved(inputs: Inputs, need: NeedIndex, allocation: Allocation, other: NeedIndex) -> float:
+    """The share of posts that would be elsewhere with the other need index, time and all else as they are."""
+    by_other = asked(inputs, need).by_need(other.teams["weighted_population"])
+    shares = by_other.but(minimum=0.0, limits=(), adjustments=()).allocate().table["target_share"]
+    own = allocation.table["target_share"]
+    return float(inequality.hoover(own.to_numpy(), shares.reindex(own.index).to_numpy()))
 
 
 def _cohorts(inputs: Inputs, need: NeedIndex) -> tuple[PlanningCohorts, list[Assumption]]:

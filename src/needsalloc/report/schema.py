@@ -54,7 +54,7 @@ _ALLOCATION: dict[str, Column] = {
         "add up to its adults; the parameters give the scale.",
     ),
     "target_share": Column(
-        "Target share", "share", "The team's part of all weighted population: its fair share.", "percent", 2
+        "Target share", "share", "The team's part of all need: its fair share.", "percent", 2
     ),
     "per_head": Column(
         "Equal per adult",
