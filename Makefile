@@ -12,6 +12,7 @@ help:
 	@echo "make test   all tests (official files too, where NEEDSALLOC_DATA names their folder)"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  time and memory of the larger runs"
+	@echo "make fuzz   each reader on files changed at random, led by coverage where atheris installs"
 	@echo "make kills  kill reports and downloads at hundreds of moments, and look at what is left"
 	@echo "make clean  remove .venv and what the tools leave behind"
 
@@ -30,6 +31,10 @@ bench: .venv/ready-to-develop
 
 kills: .venv/ready-to-develop
 	$(BIN)/python tests/kills.py
+
+fuzz: .venv/ready-to-develop
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=2.3"
+	$(BIN)/python benchmarks/fuzz.py $(FUZZ_ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
