@@ -251,6 +251,28 @@ def test_an_option_of_the_same_formula_computes_no_use(folder, monkeypatch):
     assert len(asked) == 2 * without
 
 
+def test_an_option_that_holds_a_term_has_a_use_of_its_own(folder):
+    own = FULL[: FULL.index("[[options]]")] + FULL[FULL.index("[report]") :]
+    held = "need = { hold = { dementia = 0.5 } }"
+    option = f'[[options]]\nname = "Held"\nwhy = "another reading"\n{held}\n\n[report]'
+    result = run(folder, own.replace("[report]", option))
+    alone = result.plan.with_option(result.plan.options[0]).model_dump(exclude_none=True)
+    expected = run_plan(check_plan(alone), folder).bundle.allocation.set_index("team")["posts"]
+    posts = by_option(result)
+    pd.testing.assert_series_equal(posts["Held"], expected[posts.index], check_names=False)
+    assert not posts["Held"].equals(posts["This plan"])
+
+
+def test_vacancies_may_stand_in_the_sheet_by_team(folder):
+    sheet = pd.read_csv(folder / CURRENT).drop(columns="vacancies", errors="ignore")
+    sheet.to_csv(folder / "posts.csv", index=False)
+    beside = pd.read_csv(folder / BY_TEAM).assign(vacancies=[0.1, 0.2, 0.3, 0.4])
+    beside.to_csv(folder / "vacancies.csv", index=False)
+    result = run(folder, FULL.replace(CURRENT, "posts.csv").replace(BY_TEAM, "vacancies.csv"))
+    found = result.allocation.table["vacancies"].loc[beside["team"]]
+    assert found.tolist() == [0.1, 0.2, 0.3, 0.4]
+
+
 def test_what_an_options_own_formula_rests_on_is_cited(result):
     assert [source.file for source in result.bundle.sources if source.role == "formula"] == ["ours.toml"]
     assert "ours.toml" in result.bundle.effective_plan.partition("[checksums]")[2]
@@ -275,6 +297,7 @@ def test_the_effect_of_a_choice_is_what_a_plan_without_it_has_elsewhere(folder, 
         "winter": {"reserves": own["reserves"][1:]},
         "Local adjustment": {"adjustments": []},
         "Share for inequalities": {"inequalities": 0.0},
+        "Minutes of a contact": {"time": None},
     }
     posts = result.bundle.allocation.set_index("team")["posts"]
     for name, other in others.items():
@@ -298,6 +321,9 @@ def test_sensitivity_is_half_of_what_targets_differ_by(folder, result):
         ("Whose need", "resident people"): {"need": given["need"] | {"people": "resident"}},
         ("Share for inequalities", "30%"): {"allocate": given["allocate"] | {"inequalities": 0.3}},
     }
+    shorter = pd.read_csv(folder / BY_TEAM)
+    shorter.assign(travel=0.8 * shorter["travel"]).to_csv(folder / "shorter.csv", index=False)
+    others["Travel", "−20%"] = {"inputs": given["inputs"] | {"by_team": "shorter.csv"}}
     target = result.allocation.table["bounded_target"]
     for row, other in others.items():
         found = run_plan(check_plan(given | other), folder).allocation.table["bounded_target"]
@@ -417,10 +443,12 @@ def test_the_first_sentence_says_what_was_decided(result):
         "20% of it by heads",
         "diary week",
         "after 1.5 FTE are held back",
-        "limits",
         "1 local adjustment",
     ):
         assert part in asked
+    # An adjustment is no limit.
+    held = (~result.allocation.table["held_by"].isin(["", "adjustment"])).sum()
+    assert ("inside limits" in asked) == (held > 0)
     assert result.bundle.status == "for discussion"
 
 

@@ -63,8 +63,8 @@ def _choices_in_words(inputs: Inputs, allocation: Allocation) -> str:
         said.append(f"times the price of each place ({section.price.source})")
     if allocation.top_slice:
         said.append(f"after {allocation.top_slice:,g} {unit} are held back")
-    if held := int((allocation.table["held_by"] != "").sum()):
-        said.append(f"inside limits, which hold {held:,} teams")
+    if held := int((~allocation.table["held_by"].isin(["", "adjustment"])).sum()):
+        said.append(f"inside limits, which hold {held:,} team{'s' * (held > 1)}")
     if section.adjustments:
         count = len(section.adjustments)
         said.append(f"with {count:,} local adjustment{'s' * (count > 1)}")
@@ -211,8 +211,8 @@ def warnings(
         )
     if off := allocation.below_quota + allocation.above_quota:
         held = int((allocation.table.loc[list(off), "held_by"] != "").sum())
-        by = f"; limits hold {held:,} of them" if held else ""
-        found.append(f"{len(off):,} teams are more than a step from their target: {first_few(off)}{by}.")
+        by = f"; limits or adjustments hold {held:,} of them" if held else ""
+        found.append(f"Teams more than a step from their target: {len(off):,} ({first_few(off)}){by}.")
     return tuple(found)
 
 
