@@ -75,8 +75,9 @@ class Carrier:
         of = self.catchment
         here = counts.reindex(of.practices).fillna(0.0).to_numpy(np.float64)
         by_team = pd.Series(np.bincount(of.team_of_practice, here, len(of.teams)), of.teams.index)
-        away = counts[~counts.index.isin(of.practices)]
-        how = f"added up over {counts.index.isin(of.practices).sum():,} practices"
+        known = of.practices.get_indexer(counts.index) >= 0  # its lookup is kept from one column to the next
+        away = counts[~known]
+        how = f"added up over {known.sum():,} practices"
         if of.is_national:
             by_team.loc[NOT_IN_REGISTRATIONS] = away.sum()
         elif len(away):
