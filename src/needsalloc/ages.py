@@ -78,7 +78,8 @@ class FlowAges:
         within = self.within if at is None else self.within * at[:, None]
         found = np.empty((self.pattern.shape[1], len(AGES)))
         for band, years in enumerate(_years_of_bands()):
-            found[:, years] = self.on_flows(people[:, band]).T @ within[:, years]
+            if BANDS[band] >= ADULT:
+                found[:, years] = self.on_flows(people[:, band]).T @ within[:, years]
         return found[:, ADULT:]
 
     def by_area(self, people: Floats, of_practice: Floats) -> Floats:

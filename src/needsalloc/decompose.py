@@ -49,6 +49,7 @@ Ints = NDArray[np.int64]
 AGE, DEPRIVATION = "age_and_sex", "deprivation"
 DESCRIPTIVE = "descriptive: deprivation holds a health domain"
 _WORDS = {"copd": "COPD"}
+_PRACTICES_AT_ONCE = 256  # of whom sets of players are added up: arrays that stay small
 _WHOLE, _MORE, _LESS, _INK = "#12436d", "#f46a25", "#28a197", "#212b32"
 
 
@@ -252,12 +253,16 @@ class _Game:
         by_node = np.stack([self._kinds(self.ages.by_practice(people, at)) for at in self.score.T], axis=-1)
         kinds = self._kinds(self.ages.by_practice(people))
         adults, m0, w0 = kinds.sum(axis=1), self.base_kinds, self.base_score
-        both = np.empty((4, *by_node.shape))
-        both[0] = np.multiply.outer(adults, np.outer(m0, w0))
-        both[1] = kinds[:, :, None] * w0 - both[0]
-        both[2] = m0[:, None] * by_node.sum(axis=1)[:, None, :] - both[0]
-        both[3] = by_node - both[0] - both[1] - both[2]
-        found = shapley.sums_over_sets(both, self.conditions, self.slopes)
+        found = np.empty((len(adults), len(self.slopes), 4))
+        for first in range(0, len(adults), _PRACTICES_AT_ONCE):
+            here = slice(first, first + _PRACTICES_AT_ONCE)
+            both = np.empty((4, *by_node[here].shape))
+            both[0] = np.multiply.outer(adults[here], np.outer(m0, w0))
+            both[1] = kinds[here, :, None] * w0 - both[0]
+            both[2] = m0[:, None] * by_node[here].sum(axis=1)[:, None, :] - both[0]
+            both[3] = by_node[here] - both[0] - both[1] - both[2]
+            conditions = [difference[here] for difference in self.conditions]
+            found[here] = shapley.sums_over_sets(both, conditions, self.slopes)
         return found.reshape(len(adults), -1)
 
     def by_area(self, people: Floats) -> Floats:
