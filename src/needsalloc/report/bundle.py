@@ -68,7 +68,7 @@ class Check:
     expected: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """All of one run, ready to be written.
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Drawn:
     left_out: str
 
 
+@lru_cache(maxsize=1)  # the files and the map of a report show the same
 def drawn_areas(bundle: Bundle) -> Drawn | None:
     """The areas of a run that maps and geo files show, or None when there are no boundaries for any."""
     if bundle.boundaries is None:
