@@ -77,8 +77,8 @@ POSTS = {
     "U90006": 30.0,
 }
 WITHHELD = ("U90001", "U90002", "U90004")
-# The same teams are withheld, and they have as many posts together.
-OTHERS = POSTS | {"U90001": 3.5, "U90002": 10.25, "U90004": 1.25}
+# The same teams are withheld, and they have another sum.
+OTHERS = POSTS | {"U90001": 3.5, "U90002": 12.25, "U90004": 1.25}
 
 
 @pytest.fixture(scope="module")
@@ -245,8 +245,6 @@ class Told:
         text = " ".join(
             data.decode() for name, data in self.files.items() if name.endswith((".html", ".md", ".json"))
         )
-        for total in re.findall(r"together\s+they have ([\d,.]*\d) FTE now", text):
-            self.say(dict.fromkeys(WITHHELD, 1.0), float(total.replace(",", "")), 0.05)
         for total in re.findall(r"They have ([\d,.]*\d) FTE", text):
             self.say(dict.fromkeys(self.teams, 1.0), float(total.replace(",", "")), 0.05)
 
@@ -334,24 +332,22 @@ def current(**columns: list[float]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("posts", "vacancies", "withheld", "together"),
+    ("posts", "vacancies", "withheld"),
     [
-        ([1.0, 9.0, 20.0], None, ["T0", "T1"], None),  # two: each would know the other's
-        ([1.0, 2.0, 9.0, 20.0], None, ["T0", "T1", "T2"], 12.0),
-        ([9.0, 20.0, 0.0], None, [], None),
+        ([1.0, 9.0, 20.0], None, ["T0", "T1"]),
+        ([1.0, 2.0, 9.0, 20.0], None, ["T0", "T1", "T2"]),
+        ([9.0, 20.0, 0.0], None, []),
         # Ten posts of which eight are vacant are two people.
-        ([10.0, 12.0, 20.0], [8.0, 1.0, 0.0], ["T0", "T1"], None),
-        ([3.0, 0.0], None, ["T0"], None),
+        ([10.0, 12.0, 20.0], [8.0, 1.0, 0.0], ["T0", "T1"]),
+        ([3.0, 0.0], None, ["T0"]),
     ],
 )
-def test_small_teams_and_those_that_go_with_them(posts, vacancies, withheld, together):
+def test_small_teams_and_those_that_go_with_them(posts, vacancies, withheld):
     """By hand."""
     frame = current(current=posts) if vacancies is None else current(current=posts, vacancies=vacancies)
     found = without_small_teams(frame, Rule())
     assert list(found.attrs["withheld"]) == withheld
     assert found["current"].isna().tolist() == [team in withheld for team in found["team"]]
-    expected = float("nan") if together is None else together
-    assert found.attrs["withheld_posts"] == pytest.approx(expected, nan_ok=True)
 
 
 def test_vacancies_may_be_in_another_sheet():

@@ -110,7 +110,7 @@ def _without_a_team(need: NeedIndex, table: pd.DataFrame, icb: str | None) -> st
 
 
 def _against_now(inputs: Inputs, allocation: Allocation, audit: EquityAudit) -> str:
-    withheld = withheld_in_words(inputs, allocation.unit)
+    withheld = withheld_in_words(inputs)
     if not allocation.has_current:
         return withheld or "Nobody said what each team has now, so the plan shows targets and no changes."
     given = allocation.table[allocation.table["target_share"] > 0]

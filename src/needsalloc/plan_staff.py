@@ -62,8 +62,8 @@ def pace_beside(inputs: Inputs, plan: Allocation, pace: PaceOfChange | None) -> 
     totals = f"{' to '.join(ends)} {plan.unit}"
     sentence = (
         f"Over {len(pace.totals)} years, sharing {totals}, {near:,} of {len(far):,} teams come within "
-        f"{_NEAR:.0%} of target; in the first year {moved.iloc[0]:,.1f} {plan.unit} are placed anew. "
-        f"The rules: {_rules_in_words(section)}."
+        f"{_NEAR:.0%} of what the plan comes to for them; in the first year {moved.iloc[0]:,.1f} {plan.unit} "
+        f"are placed anew. The rules: {_rules_in_words(section)}."
     )
     if abs(pace.totals.iloc[-1] - plan.table["posts"].sum()) >= plan.step:
         sentence += (

@@ -29,8 +29,7 @@ PUBLIC = "public"
 # A checksum of a small sheet lets whoever guesses its figures see that the guess is right.
 CONFIDENTIAL_FILES = ("current", "by_team", "contacts", "counts", "previous")
 _PER_BAND = "fte_"
-_TELL_EACH_OTHER = 2
-_WITHHELD, _TOGETHER = "withheld", "withheld_posts"
+_WITHHELD = "withheld"
 _SHARE_OF_CURRENT = "share of current"
 # Columns whose blanks in a row of a withheld team, or of a fifth, are blank for that reason.
 _OF_NOW = (
@@ -56,16 +55,18 @@ def withheld_teams(inputs: Inputs) -> tuple[str, ...]:
     return () if frame is None else tuple(frame.attrs.get(_WITHHELD, ()))
 
 
-def withheld_in_words(inputs: Inputs, unit: str) -> str:
-    """What of posts now is withheld, and how many posts those teams have together; nothing if nothing is."""
+def withheld_in_words(inputs: Inputs) -> str:
+    """What of posts now is withheld; nothing if nothing is.
+
+    What these teams have together is not said: the smallest others go with small teams, so whoever knows the
+    next larger figure would bound the small ones by that sum.
+    """
     teams = withheld_teams(inputs)
     if not teams:
         return ""
-    together = inputs.frames["current"].attrs[_TOGETHER]
-    have = f"; together they have {together:,.1f} {unit} now" if np.isfinite(together) else ""
     return (
         f"Posts now of {len(teams):,} teams are withheld from the public, since in a small team a post is a "
-        f"person, or since those of small teams could be told from them{have}."
+        f"person, or since those of small teams could be told from them."
     )
 
 
@@ -111,7 +112,7 @@ def without_small_teams(
         small if its posts are, those that are filled, or those of a band.
     vacancies: by team, if another sheet has them.
 
-    attrs: `withheld`, the teams; `withheld_posts`, what they have together, NaN if that would tell too much.
+    attrs: `withheld`, the teams.
     """
     posts = current["current"].fillna(0.0)
     empty = current.get("vacancies", pd.Series(np.nan, index=current.index))
@@ -128,13 +129,7 @@ def without_small_teams(
     if found.cells.any() or rule.is_small(current[bands].to_numpy(np.float64)).any():
         # A band of one team, or of all, is fewer people than the team: no cost is told apart by band.
         shown = shown.drop(columns=bands)
-    # Of two teams that are added up, each knows its own part, and so the other's.
-    is_told = not found.total and found.cells.sum() > _TELL_EACH_OTHER
-    together = float(values[found.cells].sum()) if is_told else float("nan")
-    shown.attrs = current.attrs | {
-        _WITHHELD: tuple(current.loc[found.cells, "team"].astype(str)),
-        _TOGETHER: together,
-    }
+    shown.attrs = current.attrs | {_WITHHELD: tuple(current.loc[found.cells, "team"].astype(str))}
     return shown
 
 
