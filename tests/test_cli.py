@@ -98,12 +98,14 @@ def test_the_demo_shares_its_total_exactly(demo):
     assert table.loc["U", "registered"] > 0
 
 
+@pytest.mark.slow
 def test_two_demos_are_the_same_bytes(demo, tmp_path):
     folder, _ = demo
     assert command("demo", "--out", tmp_path / "elsewhere" / "second").code == 0
     assert contents(tmp_path / "elsewhere" / "second") == contents(folder)
 
 
+@pytest.mark.slow
 def test_a_demo_is_replaced_by_another_seed_and_names_no_place(demo, tmp_path):
     folder, _ = demo
     for seed in (1, 2):
@@ -122,6 +124,7 @@ def test_a_run_writes_the_folder_and_nothing_else(finished):
     assert set(contents(plan.parent)) == {"plan.toml", *(path.name for path in plan.parent.iterdir())}
 
 
+@pytest.mark.slow
 def test_the_effective_plan_runs_again_to_the_same_bytes(finished, tmp_path):
     plan, out, _ = finished
     again = command("run", out / "plan.toml", "--data", plan.parent, "--out", tmp_path / "again")
@@ -129,6 +132,7 @@ def test_the_effective_plan_runs_again_to_the_same_bytes(finished, tmp_path):
     assert contents(tmp_path / "again") == contents(out)
 
 
+@pytest.mark.slow
 def test_a_report_is_replaced_by_its_next_run(finished, tmp_path):
     plan, out, _ = finished
     for _ in range(2):
@@ -316,6 +320,7 @@ def test_a_template_that_cannot_be_written_is_a_message(tmp_path, monkeypatch, a
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command(tmp_path):
     plan = write_files(tmp_path / "mine")
     run = [sys.executable, "-m", "needsalloc.cli", "run"]
@@ -339,6 +344,7 @@ def test_lists_may_be_two_files_as_published(finished, tmp_path):
     ).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_output_without_the_minus_sign_is_no_fault(tmp_path, encoding):
     plan = write_files(tmp_path / "mine")
@@ -350,6 +356,7 @@ def test_an_output_without_the_minus_sign_is_no_fault(tmp_path, encoding):
     assert b"U90001" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path):
     plan = write_files(tmp_path / "mine")
     read_end, write_end = os.pipe()
@@ -392,6 +399,7 @@ def test_a_demo_that_cannot_be_written_is_a_message(tmp_path):
     assert "The seed is -1" in ended.err
 
 
+@pytest.mark.slow
 def test_names_of_teams_are_printed_as_they_are(tmp_path):
     plan = write_files(tmp_path / "mine")
     first_cells(MAP, "PCN_NAME", *["[bold]A[/x] & <b>B</b>"] * 5)(plan.parent)
@@ -400,6 +408,7 @@ def test_names_of_teams_are_printed_as_they_are(tmp_path):
     assert "[bold]A[/x] & <b>B</b>" in " ".join(ended.out.split())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_leaves_nothing(tmp_path, monkeypatch):
     plan = write_files(tmp_path / "mine")
 

@@ -139,6 +139,7 @@ def by_hand(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(sums).groupby(keys).sum().reset_index()
 
 
+@pytest.mark.slow
 def test_cells_are_the_same_on_every_engine(folders: dict[str, Path], opened: Callable[[Path], Any]) -> None:
     expected = by_hand(pd.read_parquet(folders["good"]))
     cells = collapse(opened(folders["good"]), KEY, **DESIGN)
@@ -152,6 +153,7 @@ def test_cells_are_the_same_on_every_engine(folders: dict[str, Path], opened: Ca
     assert (cells.rows, cells.fractional) == (PEOPLE, 0)
 
 
+@pytest.mark.slow
 def test_log_factorials_and_histograms_are_the_same_on_every_engine(
     folders: dict[str, Path], opened: Callable[[Path], Any]
 ) -> None:

@@ -106,6 +106,7 @@ def test_an_earlier_folder_comes_back_before_anything_looks_at_it(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_any_step_changes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     ends = set()
@@ -121,6 +122,7 @@ def test_a_disk_that_is_full_at_any_step_changes_nothing(tmp_path: Path) -> None
     assert ends == {"refused", "done"}
 
 
+@pytest.mark.slow
 def test_of_two_runs_into_one_folder_each_is_whole_or_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(25):
@@ -265,6 +267,7 @@ def two() -> tuple:
     return sample(), replace(sample(), title="The second")
 
 
+@pytest.mark.slow
 def test_a_report_killed_at_many_steps_is_the_old_or_the_new(
     two: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +313,7 @@ def test_a_report_for_which_there_is_no_room_is_refused_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_random_kills_of_a_report_leave_it_whole(tmp_path: Path) -> None:
     found = kills.reports(8, tmp_path, seed=2026)
     assert not [what for what in found if "HALF" in what or "broken" in what]

@@ -13,6 +13,8 @@ from fuzzing import NATIVE, TARGETS, try_out
 
 SECONDS = 0.7
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", sorted(set(TARGETS) - set(NATIVE)))
 def test_changed_files_are_read_or_refused_by_name(tmp_path: Path, name: str) -> None:

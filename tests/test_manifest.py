@@ -74,6 +74,7 @@ def test_every_file_has_a_row(real_data: Path) -> None:
     assert len(listed) == 31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=[row["file"] for row in ROWS])
 def test_each_file_is_told_read_and_adds_up_to_the_manifest(real_data: Path, row: dict[str, str]) -> None:
     path = real_data / row["file"]
@@ -98,6 +99,7 @@ def test_the_manifest_states_totals_that_are_compared() -> None:
         )
 
 
+@pytest.mark.slow
 def test_what_only_the_frames_say(frame_of) -> None:
     """The checks of the manifest that are no total of a report."""
     assert frame_of("PREVALENCE_2122.csv.gz").query("condition == 'DEM'")["register"].sum() == 443_902
@@ -141,6 +143,7 @@ def test_what_only_the_frames_say(frame_of) -> None:
     )
 
 
+@pytest.mark.slow
 def test_money_and_staff_in_place(frame_of) -> None:
     """Against the sums of the raw columns, taken here without a reader."""
     paid = frame_of("nhspayments_gp_22-23.csv.gz")

@@ -457,6 +457,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(draw, package, monkey
         draw(four_areas(), row_of_squares())
 
 
+@pytest.mark.slow
 def test_importing_maps_brings_no_drawing_package_in() -> None:
     heavy = ("geopandas", "shapely", "matplotlib", "folium")
     code = f"import sys, needsalloc.maps; print([name for name in {heavy} if name in sys.modules])"
@@ -477,6 +478,7 @@ def england(real_data):
     return of, na.read_boundaries(folder / "boundaries_lsoa11.parquet")
 
 
+@pytest.mark.slow
 def test_england_is_one_seamless_coverage(england) -> None:
     of, drawn = england
     teams = to_geo(of, drawn)
@@ -508,6 +510,7 @@ def test_england_draws_with_no_two_neighbours_alike(england) -> None:
     assert np.bincount(colour).min() > 150
 
 
+@pytest.mark.slow
 def test_the_teams_of_one_icb_do_not_reach_across_england(real_data) -> None:
     folder = real_data / "staffordshire-2025"
     of = na.Catchment.from_registrations(

@@ -222,6 +222,7 @@ def test_an_equal_share_per_adult_is_by_heads_alone(result):
     pd.testing.assert_series_equal(found, STEP * steps[found.index], check_names=False, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_option_is_what_its_own_plan_gives(folder, result):
     """Nothing is read again for it, yet it is the run of the plan with what differs."""
     posts = by_option(result)
@@ -234,6 +235,7 @@ def test_an_option_is_what_its_own_plan_gives(folder, result):
         pd.testing.assert_series_equal(posts[option.name], expected, check_names=False, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_option_of_the_same_formula_computes_no_use(folder, monkeypatch):
     asked = []
     compute = need.NeedFormula.expected_use
@@ -345,6 +347,7 @@ def test_one_team_with_longer_contacts_has_more_of_the_total(folder):
     assert row["posts_moved"] == pytest.approx(gained.max())
 
 
+@pytest.mark.slow
 def test_posts_that_moved_by_data_are_those_of_the_earlier_need(folder, result):
     """The earlier plan lacked the registers: its need, by the choices of this plan."""
     table = result.bundle.beside["moved_by_data"].set_index("team")
@@ -461,6 +464,7 @@ def test_without_posts_now_there_is_no_status_quo(folder):
     assert "contacts are not workload" in bundle.sentences[4]
 
 
+@pytest.mark.slow
 def test_one_team_that_did_not_say_leaves_out_status_quo_pace_and_cost(tmp_path, folder):
     """A gap is not none: nothing is filled."""
     place = tmp_path / "gap"
@@ -479,6 +483,7 @@ def test_one_team_that_did_not_say_leaves_out_status_quo_pace_and_cost(tmp_path,
     assert "There is no cost before and after" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["option", "year", "band"])
 def test_a_total_that_is_not_kept_stops_the_run(folder, monkeypatch, lost):
     if lost == "option":

@@ -127,6 +127,7 @@ def test_a_name_is_no_formula_in_any_table(folder, tmp_path):
 RESIDENT = PLAN.replace('people = "registered"', "").replace("[need]", '[need]\npeople = "resident"')
 
 
+@pytest.mark.slow
 def test_first_past_the_post_gives_each_area_whole_to_its_largest_team(folder):
     text = RESIDENT.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"')
     (folder / "plan.toml").write_text(text)
@@ -231,6 +232,7 @@ def test_an_icbs_plan_by_areas_is_of_its_own_people(folder):
     assert bundle.parameters["Catchment method"].startswith("whole areas")
 
 
+@pytest.mark.slow
 def test_an_icbs_plan_by_first_past_the_post_is_of_its_own_people(folder):
     (folder / "plan.toml").write_text(
         AREAS_OF_ONE_ICB.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"').replace(
@@ -283,6 +285,7 @@ def test_practices_without_a_pcn_are_given_posts_where_the_plan_says_so(folder):
     assert result.bundle.parameters["Practices without a PCN"] == "given posts"
 
 
+@pytest.mark.slow
 def test_parameters_say_what_the_teams_are(folder):
     practices = pd.read_csv(folder / MAP, dtype="str").query("ICB_CODE == 'QZZ'")["PRACTICE_CODE"].iloc[:3]
     sheet = pd.DataFrame({"team": ["mine"], "practices": [" ".join(practices)], "current": [5.0]})

@@ -101,6 +101,7 @@ def test_line_ends_within_quotes_belong_to_the_value_wherever_they_stand(write):
     assert frame["patients"].sum() == sum(int(row["NUMBER_OF_PATIENTS"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_quarter_after_quarter_takes_no_more_memory(write):
     path = write(gzip.compress(MANY.encode()), "file.csv.gz")
 
