@@ -12,6 +12,7 @@ from needsalloc.audit import EquityAudit, audit_equity
 from needsalloc.belonging import living_outside, own_icb_assignment, people_served
 from needsalloc.bootstrap import ClusterBootstrap, bootstrap_clusters
 from needsalloc.catchment import Catchment
+from needsalloc.checklist import checklist
 from needsalloc.choices import Adjustment, Price, Reserve, Time
 from needsalloc.cohort import synthetic_cohort
 from needsalloc.collapse import Cells, collapse
@@ -158,6 +159,7 @@ __all__ = [
     "carry_current",
     "carry_rates",
     "carry_registrations",
+    "checklist",
     "collapse",
     "compare_families",
     "compare_measures",
