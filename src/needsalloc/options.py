@@ -24,6 +24,7 @@ from needsalloc.plan_sections import PER_ADULT, STATUS_QUO, THIS_PLAN
 from needsalloc.run_tables import Beside
 from needsalloc.use import ExpectedUse
 
+_SAME_TOTAL = 1e-6
 _FIGURES = ("posts_moved", "teams_gaining", "teams_losing", "largest_gain", "largest_loss")
 
 
@@ -188,9 +189,16 @@ def _in_words(table: pd.DataFrame, *, known: bool, unit: str) -> str:
     if known:
         moved = [f"{row['option']} {row['posts_moved']:,.1f}" for _, row in table.iloc[1:].iterrows()]
         said += f" {unit} that some team would lose: {'; '.join(moved)}."
+    others = table.loc[(table["posts"] - table["posts"].iloc[0]).abs() > _SAME_TOTAL, "option"]
+    if len(others):
+        said += (
+            f" Not of the same total as the first: {', '.join(others)}; there, gains and losses are of other "
+            "totals as well as of other shares."
+        )
     return said + (
         " A relative index below 0 means that the most deprived areas have more for their need than the "
-        "least deprived."
+        "least deprived. Posts away from need are counted over small areas; what would have to move between "
+        "teams is counted against their targets, so the two differ."
     )
 
 
