@@ -35,7 +35,8 @@ def test_the_example_with_every_key_runs_as_its_first_lines_say(tmp_path):
         shutil.copy(sheet, tmp_path)
     plan = read_plan(folder / "plan.toml")
     earlier = plan.model_dump(exclude_none=True) | {"options": []}
-    del earlier["inputs"]["previous"], earlier["inputs"]["conditions"]
+    del earlier["inputs"]["previous"]
+    earlier["need"]["formula"] = "district-nursing/liverpool-2024-as-printed"
     run_plan(check_plan(earlier), tmp_path).bundle.allocation.to_csv(tmp_path / "previous.csv", index=False)
     bundle = run_plan(plan, tmp_path).bundle
     assert bundle.status == "agreed by the made-up board, 1 May 2026"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from needsalloc import checklist
 from needsalloc.allocate import Allocation
 from needsalloc.audit import EquityAudit
+from needsalloc.checklist import SAID, checklist
 from needsalloc.equality import equality_evidence
 from needsalloc.index import NeedIndex
 from needsalloc.inputs import Inputs
@@ -47,11 +47,11 @@ def evidence_beside(inputs: Inputs, need: NeedIndex, plan: Allocation) -> Beside
     counts = {"disability": inputs.frames["disability"]} if "disability" in inputs.frames else None
     equality = equality_evidence(plan, need, counts=counts, rural_urban=rural_urban_of(inputs))
     teams = plan.table[plan.table["is_team"]].sort_index()["team_name"].rename_axis("team").reset_index()
-    tables = {"equality": equality.table, "checklist": checklist.checklist(teams)}
+    tables = {"equality": equality.table, "checklist": checklist(teams)}
     said = {
         "equality": "People, need and posts before and after by characteristic, and whom no open data show. "
         "Mitigation and owner are for the planners to fill in.",
-        "checklist": checklist.SAID,
+        "checklist": SAID,
     }
     contacts = inputs.frames.get("contacts")
     if contacts is not None and len(contacts):
