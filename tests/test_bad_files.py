@@ -30,6 +30,8 @@ from needsalloc.formulas.tables import open_toml
 from needsalloc.plan import read_plan
 from needsalloc.sources.by_team import read_by_team
 
+pytestmark = pytest.mark.slow
+
 MAP = TEXTS["membership since 2022"]
 HEADER, ROW = MAP.splitlines()
 LISTS = (

@@ -30,6 +30,8 @@ from plan_folders import (
     write_files,
 )
 
+pytestmark = pytest.mark.slow
+
 Spoil = Callable[[Path], object]
 
 
@@ -420,7 +422,6 @@ def pristine(tmp_path_factory):
     return write_files(tmp_path_factory.mktemp("pristine") / "mine").parent
 
 
-@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     name=st.sampled_from([REGISTRATIONS, MAP, LISTS, POPULATION, DEPRIVATION, CONDITIONS, CURRENT]),

@@ -33,6 +33,8 @@ from plan_folders import (
     write_files,
 )
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "registrations": REGISTRATIONS,
     "membership": MAP,

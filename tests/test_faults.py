@@ -23,7 +23,7 @@ from needsalloc.whole import whole_file, whole_folder
 from report_samples import sample
 
 kills = pytest.importorskip("kills")
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")]
 FULL = OSError(errno.ENOSPC, "No space left on device")
 MOST_STEPS = 200
 
@@ -106,7 +106,6 @@ def test_an_earlier_folder_comes_back_before_anything_looks_at_it(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_full_at_any_step_changes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     ends = set()
@@ -122,7 +121,6 @@ def test_a_disk_that_is_full_at_any_step_changes_nothing(tmp_path: Path) -> None
     assert ends == {"refused", "done"}
 
 
-@pytest.mark.slow
 def test_of_two_runs_into_one_folder_each_is_whole_or_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(25):
@@ -267,7 +265,6 @@ def two() -> tuple:
     return sample(), replace(sample(), title="The second")
 
 
-@pytest.mark.slow
 def test_a_report_killed_at_many_steps_is_the_old_or_the_new(
     two: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,14 +310,12 @@ def test_a_report_for_which_there_is_no_room_is_refused_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.slow
 def test_random_kills_of_a_report_leave_it_whole(tmp_path: Path) -> None:
     found = kills.reports(8, tmp_path, seed=2026)
     assert not [what for what in found if "HALF" in what or "broken" in what]
     assert sum(found.values()) == 8
 
 
-@pytest.mark.slow
 def test_random_kills_of_the_demo_leave_it_whole(tmp_path: Path) -> None:
     found = kills.commands(3, tmp_path, seed=2026)
     assert not [what for what in found if "HALF" in what]

@@ -25,6 +25,8 @@ from needsalloc.sources._download import Limits, download
 from needsalloc.sources.fetch import fetch
 from plan_folders import PLAN, command, england
 
+pytestmark = pytest.mark.slow
+
 fetching = importlib.import_module("needsalloc.sources.fetch")  # the function has the module's name
 
 RELEASE, NAME = "2026-04", "gp-reg-pat-prac-lsoa-male-female-Apr-26.zip"
@@ -574,7 +576,6 @@ def test_the_command_lists_what_there_is():
     pd.testing.assert_frame_equal(pd.DataFrame(listed), sources.registry())
 
 
-@pytest.mark.slow
 def test_files_as_published_are_taken_from_a_folder_and_read(real_data, tmp_path):
     """The zips of the shared data are as NHS England published them; their totals are known."""
     bands = fetch("lists_by_band", release="2026-07", to=tmp_path, from_=real_data / "lists-2026")

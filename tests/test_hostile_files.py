@@ -22,6 +22,8 @@ from needsalloc import sources
 from needsalloc.errors import InputFileError, InvalidValueError, NeedsallocError
 from needsalloc.sources import _reading, inspect_file
 
+pytestmark = pytest.mark.slow
+
 GOOD = small_files.TEXTS["membership since 2022"][1]
 ROW = GOOD.splitlines()[1] + "\n"
 # More than 64 MB of text from less than a hundredth: no official file is like it.
@@ -112,7 +114,6 @@ def test_a_hostile_file_is_refused_by_name(tmp_path: Path, data: Callable[[], by
     assert [file.name for file in tmp_path.iterdir()] == [path.name], "nothing is unpacked to disk"
 
 
-@pytest.mark.slow
 def test_a_bomb_is_left_before_it_goes_off(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     path.write_bytes(small_files.packed({"map.csv": BOMB + bytes(100_000_000).replace(b"\0", b"\n")}))

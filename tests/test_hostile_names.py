@@ -12,6 +12,8 @@ import pytest
 from browsers import chromium
 from plan_folders import MAP, command, edit, write_files
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "</script><script>window.caught=1</script><img src=x onerror='window.caught=1'>"
 FORMULAS = ("=cmd|' /C calc'!A0", "@SUM(1+1)*cmd|'x'!A1", "+1+cmd|'x'!A1", "-2+3+cmd|'x'!A1")
 

@@ -16,6 +16,8 @@ from needsalloc.sources.growth import read_growth
 from needsalloc.sources.own import read_shares
 from plan_folders import PLAN, POPULATION, england, write_files
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "plan.md"
 WEIGHTS = """\
 name = "ours-by-age"
@@ -111,7 +113,6 @@ def test_coefficients_with_a_held_term_are_used_as_written(folder):
     assert result.bundle.parameters["Held for everybody"] == "frailty at 0.1"
 
 
-@pytest.mark.slow
 def test_a_published_formula_holds_its_other_readings_alike(folder):
     plain = run(folder).bundle
     result = run(folder, need="hold = { dementia = 0.02 }")
@@ -181,7 +182,6 @@ def practices() -> list[str]:
     return england().registrations["practice"].astype(str).unique().tolist()
 
 
-@pytest.mark.slow
 def test_shares_of_ones_own_stand_for_a_condition(folder):
     rows = [f"{code},{0.2 if i % 2 else 0.001}" for i, code in enumerate(practices())]
     put(folder, "shares.csv", "\n".join(["Practice code,Nursing home", *rows]))
@@ -262,7 +262,6 @@ def test_shares_that_cannot_be_used_are_refused(folder, text, says):
 GROWTH = 'growth = { path = "growth.csv", to = "2027/28", source = "ONS 2022-based" }'
 
 
-@pytest.mark.slow
 def test_growth_by_age_grows_people_need_and_cohorts(folder):
     put(folder, "growth.csv", "age,factor\n65,1.1\n85,1.5\n")
     plain, grown = run(folder), run(folder, inputs=GROWTH)
@@ -279,7 +278,6 @@ def test_growth_by_age_grows_people_need_and_cohorts(folder):
     assert held["Patients in the file, and of the teams"] == "pass"
 
 
-@pytest.mark.slow
 def test_growth_by_area_grows_what_the_file_says(folder):
     areas = england().population.index
     factors = pd.Series(np.linspace(0.9, 1.3, len(areas)), index=areas)
@@ -367,7 +365,6 @@ def test_growth_is_read_in_order_of_age(tmp_path):
     assert found.attrs["source"]["rows"] == 2
 
 
-@pytest.mark.slow
 def test_the_formulas_that_the_documents_show_can_be_run(folder):
     blocks = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     weights, coefficients = (next(b for b in blocks if key in b) for key in ("[weights]", "[count]"))

@@ -21,7 +21,7 @@ from report_samples import sample
 HOSTILE = "</script><script>window.caught=1</script><img src=x onerror='window.caught=1'>"
 PAPER = 688  # pixels between the margins of A4
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from needsalloc.run import run_plan
 from needsalloc.sensitivity import moved_by_data_beside
 from plan_folders import CURRENT, PLAN, edit, write_files
 
+pytestmark = pytest.mark.slow
+
 STEP, TOTAL, TOP = 0.01, 20.0, 1.5
 BY_TEAM = "by_team.csv"
 FULL = (
@@ -222,7 +224,6 @@ def test_an_equal_share_per_adult_is_by_heads_alone(result):
     pd.testing.assert_series_equal(found, STEP * steps[found.index], check_names=False, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_an_option_is_what_its_own_plan_gives(folder, result):
     """Nothing is read again for it, yet it is the run of the plan with what differs."""
     posts = by_option(result)
@@ -235,7 +236,6 @@ def test_an_option_is_what_its_own_plan_gives(folder, result):
         pd.testing.assert_series_equal(posts[option.name], expected, check_names=False, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_an_option_of_the_same_formula_computes_no_use(folder, monkeypatch):
     asked = []
     compute = need.NeedFormula.expected_use
@@ -314,7 +314,6 @@ def test_the_effect_of_a_choice_is_what_a_plan_without_it_has_elsewhere(folder, 
     assert not any(what.startswith("A contact takes the same time") for what in logged)
 
 
-@pytest.mark.slow
 def test_sensitivity_is_half_of_what_targets_differ_by(folder, result):
     table = result.bundle.beside["sensitivity"].set_index(["what", "value"])
     given = result.plan.model_dump(exclude_none=True) | {"options": []}
@@ -347,7 +346,6 @@ def test_one_team_with_longer_contacts_has_more_of_the_total(folder):
     assert row["posts_moved"] == pytest.approx(gained.max())
 
 
-@pytest.mark.slow
 def test_posts_that_moved_by_data_are_those_of_the_earlier_need(folder, result):
     """The earlier plan lacked the registers: its need, by the choices of this plan."""
     table = result.bundle.beside["moved_by_data"].set_index("team")
@@ -464,7 +462,6 @@ def test_without_posts_now_there_is_no_status_quo(folder):
     assert "contacts are not workload" in bundle.sentences[4]
 
 
-@pytest.mark.slow
 def test_one_team_that_did_not_say_leaves_out_status_quo_pace_and_cost(tmp_path, folder):
     """A gap is not none: nothing is filled."""
     place = tmp_path / "gap"
@@ -483,7 +480,6 @@ def test_one_team_that_did_not_say_leaves_out_status_quo_pace_and_cost(tmp_path,
     assert "There is no cost before and after" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["option", "year", "band"])
 def test_a_total_that_is_not_kept_stops_the_run(folder, monkeypatch, lost):
     if lost == "option":

@@ -23,6 +23,8 @@ from needsalloc.run import run_plan
 from plan_folders import CURRENT, MAP, PLAN, POPULATION, REGISTRATIONS, command, contents, write_files
 from report_samples import sample
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[1] / "src"
 
 
@@ -168,7 +170,6 @@ def test_clock_zone_language_and_hashing_change_no_byte(place: Path, tmp_path: P
     assert found.keys() == wanted.keys()
 
 
-@pytest.mark.slow
 def test_the_number_of_processors_changes_no_digit(real_data: Path) -> None:
     plan = read_plan(Path(__file__).parents[1] / "examples" / "staffordshire-2025.toml")
     bundles = []

@@ -26,6 +26,8 @@ from needsalloc.withheld import disclose, withheld_inputs, without_small_teams
 from plan_folders import contents
 from report_samples import sample
 
+pytestmark = pytest.mark.slow
+
 THRESHOLD = 8
 PLAN = """\
 [plan]
