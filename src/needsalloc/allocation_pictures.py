@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from needsalloc.errors import NeedsallocError
+from needsalloc.display import new_axes
 from needsalloc.maps.pictures import BORDER, INK, PAPER, SEQUENTIAL, TEAMS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def draw_posts(table: pd.DataFrame, unit: str, ax: Axes | None) -> Axes:
     chosen, left_out = _furthest((shown["posts"] - shown[before]).to_numpy(np.float64))
     shown = shown.iloc[chosen]
     start, end = (shown[name].to_numpy(np.float64) for name in (before, "posts"))
-    ax = _new_axes(ax, len(shown))
+    ax = new_axes(ax, 8.0, 0.26 * len(shown) + 1.6)
     place = np.arange(len(shown))
     ax.hlines(place, np.fmin(start, end), np.fmax(start, end), color=BORDER, linewidth=1.5, zorder=1)
     ax.plot(
@@ -50,7 +50,7 @@ def draw_pace(table: pd.DataFrame, ax: Axes | None) -> Axes:
     chosen, left_out = _furthest(opening.to_numpy(np.float64))
     opening = opening.iloc[chosen]
     closing = closing.loc[opening.index]
-    ax = _new_axes(ax, len(opening))
+    ax = new_axes(ax, 8.0, 0.26 * len(opening) + 1.6)
     place = np.arange(len(opening))
     ends = closing.to_numpy(np.float64)
     every = np.column_stack([opening.to_numpy(np.float64), ends])
@@ -78,18 +78,6 @@ def _furthest(gap: NDArray[np.float64]) -> tuple[NDArray[np.int64], str]:
 
 def _names(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.get("team_name", table.index)]
-
-
-def _new_axes(ax: Axes | None, rows: int) -> Axes:
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise NeedsallocError(
-            'Pictures need matplotlib. Install it with: pip install "needsalloc[maps]".'
-        ) from error
-    return plt.subplots(figsize=(8.0, 0.26 * rows + 1.6), layout="constrained")[1]
 
 
 def _finished(ax: Axes, names: list[str], label: str) -> Axes:

@@ -35,7 +35,8 @@ from scipy import sparse
 
 from needsalloc.ages import FlowAges
 from needsalloc.catchment import Catchment
-from needsalloc.errors import InvalidValueError, NeedsallocError, UnknownCodeError, check_kind, first_few
+from needsalloc.display import new_axes
+from needsalloc.errors import InvalidValueError, UnknownCodeError, check_kind, first_few
 from needsalloc.index import NeedIndex
 from needsalloc.kernels import flow, shapley
 from needsalloc.use import SEXES, Cells
@@ -123,16 +124,9 @@ class Decomposition:
 
         Returns the axes. Needs matplotlib (pip install "needsalloc[maps]"). Raises as `waterfall`.
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise NeedsallocError(
-                'Pictures need matplotlib. Install it with: pip install "needsalloc[maps]".'
-            ) from error
         steps = self.waterfall(team)
         last = len(steps) - 1
-        if ax is None:
-            ax = plt.subplots(figsize=(8.0, 0.4 * len(steps) + 1.4), layout="constrained")[1]
+        ax = new_axes(ax, 8.0, 0.4 * len(steps) + 1.4)
         start, end = steps["start"].to_numpy(np.float64), steps["end"].to_numpy(np.float64)
         for row, size in enumerate(steps["contribution"].to_numpy(np.float64)):
             whole = row in (0, last)

@@ -1,12 +1,17 @@
-"""How results show themselves in Jupyter: a sentence, and a table with people as whole numbers."""
+"""How results show themselves: a sentence, a table with people as whole numbers, axes to draw on."""
 
 from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from needsalloc.errors import NeedsallocError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROWS = 12
 
@@ -23,4 +28,20 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
-__all__ = ["number", "sentence_and_table"]
+def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """The axes to draw on: those given, or new ones of so many inches.
+
+    Raises NeedsallocError if matplotlib is not installed.
+    """
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise NeedsallocError(
+            'Pictures need matplotlib. Install it with: pip install "needsalloc[maps]".'
+        ) from error
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+__all__ = ["new_axes", "number", "sentence_and_table"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from needsalloc.errors import NeedsallocError
+from needsalloc.display import new_axes
 from needsalloc.maps.pictures import INK, NONE, TEAMS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _DASHES = ("-", "--", "-.", ":")
 
 def draw_lorenz(points: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
     """Curves of one need; each resource has a dash and a colour of its own, and its name at the key."""
-    ax = _new_axes(5.5) if ax is None else ax
+    ax = new_axes(ax, 5.5, 4.8)
     ax.plot([0, 1], [0, 1], color=NONE, label="in proportion to need")
     for number, (resource, curve) in enumerate(points.groupby("resource", sort=False)):
         ax.plot(
@@ -32,7 +32,7 @@ def draw_lorenz(points: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
 
 def draw_gradient(groups: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
     """Resource per need of each group over that of all: bars from 1, each with its figure."""
-    ax = _new_axes(7.0) if ax is None else ax
+    ax = new_axes(ax, 7.0, 4.8)
     wide = groups.set_index(["group", "resource"])["relative_to_all"].unstack(sort=False)  # noqa: PD010
     place, width = np.arange(len(wide)), 0.8 / wide.shape[1]
     for number, (resource, level) in enumerate(wide.items()):
@@ -48,16 +48,6 @@ def draw_gradient(groups: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
     ax.set_xlabel(str(groups["grouping"].iloc[0]), color=INK)
     ax.set_ylabel(f"Resource per {need}, all areas = 1", color=INK)
     return _finished(ax)
-
-
-def _new_axes(width: float) -> Axes:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise NeedsallocError(
-            'Pictures need matplotlib. Install it with: pip install "needsalloc[maps]".'
-        ) from error
-    return plt.subplots(figsize=(width, 4.8), layout="constrained")[1]
 
 
 def _finished(ax: Axes) -> Axes:

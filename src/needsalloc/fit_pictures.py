@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from needsalloc.errors import NeedsallocError
+from needsalloc.display import new_axes
 from needsalloc.maps.pictures import INK, TEAMS
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _FIRST, _, _BESIDE = TEAMS[:3]
 def draw_intervals(table: pd.DataFrame, column: str, errors: str, ax: Axes | None) -> Axes:
     """Every team's index and interval, the highest at the top, beside the line at 1."""
     shown = table[table["rank"].notna()].sort_values("rank", ascending=False)
-    ax = _axes(ax, 0.28 * len(shown) + 1.4)
+    ax = new_axes(ax, 7.0, 0.28 * len(shown) + 1.4)
     place = np.arange(len(shown))
     ax.hlines(place, shown["index_low"], shown["index_high"], color=_FIRST, linewidth=2)
     ax.plot(shown[column], place, "o", color=_FIRST, markersize=5)
@@ -34,7 +34,7 @@ def draw_rootogram(table: pd.DataFrame, family: str, ax: Axes | None) -> Axes:
 
     People without contact would dwarf the others: they are in the title.
     """
-    ax = _axes(ax, 4.2)
+    ax = new_axes(ax, 7.0, 4.2)
     none, some = table.iloc[0], table.iloc[1:]
     expected, observed = (np.sqrt(some[name].to_numpy(np.float64)) for name in ("expected", "observed"))
     place = np.arange(len(some))
@@ -56,7 +56,7 @@ def draw_rootogram(table: pd.DataFrame, family: str, ax: Axes | None) -> Axes:
 
 def draw_calibration(table: pd.DataFrame, by: str, ax: Axes | None) -> Axes:
     """Predicted over observed by group, each with its figure, about the line at 1."""
-    ax = _axes(ax, 4.2)
+    ax = new_axes(ax, 7.0, 4.2)
     place = np.arange(len(table))
     ratio = table["predicted_over_observed"].to_numpy(np.float64)
     bars = ax.bar(place, ratio - 1, bottom=1, color=_FIRST, edgecolor=INK, linewidth=0.6)
@@ -67,18 +67,6 @@ def draw_calibration(table: pd.DataFrame, by: str, ax: Axes | None) -> Axes:
     ax.set_xlabel(by, color=INK)
     ax.set_ylabel("Predicted over observed contacts", color=INK)
     return _finished(ax)
-
-
-def _axes(ax: Axes | None, height: float) -> Axes:
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise NeedsallocError(
-            'Pictures need matplotlib. Install it with: pip install "needsalloc[maps]".'
-        ) from error
-    return plt.subplots(figsize=(7.0, height), layout="constrained")[1]
 
 
 def _finished(ax: Axes) -> Axes:
