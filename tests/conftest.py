@@ -1,7 +1,6 @@
 """What several test files share: the synthetic England, and the real files where they are."""
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """What runs a plan for all of real England takes half a minute: it is slow, whoever asks first."""
-    for item in items:
-        asked = {*item.fixturenames, *re.split(r"[\[\]-]", item.name)} & {"england", "north_east"}
-        if asked and item.path.stem in {"test_real_england", "test_real_decompose"}:
-            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from needsalloc.run import run_plan
 from needsalloc.use import Cells
 from test_decompose import by_every_order
 
+pytestmark = pytest.mark.slow
+
 BAND = np.searchsorted(BANDS, np.arange(91), side="right") - 1
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -55,7 +57,6 @@ def teams_of(found: Decomposition) -> pd.DataFrame:
     return found.table.join(means)[found.table["is_team"]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["england", "staffordshire"])
 def test_every_row_sums_to_its_index(name, request):
     found = request.getfixturevalue(name)
@@ -90,7 +91,6 @@ def test_age_explains_the_teams_of_most_and_of_least_need(name, request):
         assert steps["age_and_sex"] / (index[team] - 1) == pytest.approx(1, abs=0.25)
 
 
-@pytest.mark.slow
 def test_residents_of_england_are_its_base(england):
     need = na.need_index(england.need.use, base="england", people="resident")
     found = decompose(need)

@@ -12,6 +12,8 @@ from needsalloc.plan import Plan, read_plan
 from needsalloc.run import Result, run_plan
 from needsalloc.teams import practices_in
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PATIENTS, ENGLISH, WELSH, NOWHERE = 62_581_556, 62_544_470, 13_769, 23_317
 WITHOUT_PCN = 261_137
@@ -157,7 +159,6 @@ def test_liverpools_constants_are_recomputed_from_the_open_files(england, real_d
     assert formula.constants == (stored["zero"], stored["count"])
 
 
-@pytest.mark.slow
 def test_the_age_calibrated_formula_has_liverpools_users_by_age_as_printed(england, real_data):
     members = na.read_membership(real_data / "england-2023/gp-reg-pat-prac-map_for_2023-07.csv.gz")
     practices = practices_in(members, "sub_icb", "99A").intersection(england.catchment.practices)
@@ -264,7 +265,6 @@ def test_one_icbs_lists_are_no_base_of_england(real_data):
         run_plan(example("staffordshire-2025", need={"base": "england"}), real_data)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "file"),
     [

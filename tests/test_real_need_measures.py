@@ -15,6 +15,8 @@ from needsalloc.fifths import fifths_of_people, gradient_by_fifth
 from needsalloc.need_measures import MeasureComparison, compare_measures
 from needsalloc.sources.weighted_populations import COMPONENTS
 
+pytestmark = pytest.mark.slow
+
 OURS = "district-nursing/liverpool-2024-realigned"
 PRINTED = "district-nursing/liverpool-2024-as-printed"
 BY_AGE = "district-nursing/liverpool-2024-age-calibrated"
@@ -162,7 +164,6 @@ def test_areas_of_another_census_are_named_as_lacking(staffordshire: Place, shar
     assert "2021" in found.measures.at[WORKLOAD, "lacks"]
 
 
-@pytest.mark.slow
 def test_england_in_one_table(by_pcn: MeasureComparison, by_area: MeasureComparison) -> None:
     for found, rows in ((by_pcn, 1_273), (by_area, 32_844)):
         computed = found.measures[found.measures["computed"]]
@@ -180,7 +181,6 @@ def test_england_in_one_table(by_pcn: MeasureComparison, by_area: MeasureCompari
     np.testing.assert_allclose(mean, 1, atol=0.005)
 
 
-@pytest.mark.slow
 def test_icbs_of_practices(england: Place, given: dict[str, object], shared: Shared) -> None:
     icb = england.members.set_index("practice")["icb"]
     found = compare_measures(england.catchment, groups=icb, **given)
@@ -196,7 +196,6 @@ def test_icbs_of_practices(england: Place, given: dict[str, object], shared: Sha
     np.testing.assert_allclose(found.england.loc[teams, COMMUNITY], expected, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_the_workload_index_is_the_same_on_either_census(by_area: MeasureComparison, shared: Shared) -> None:
     """On 2021 areas with carried ages, and on 2011 areas with a carried score: where an area did not change,
     only the mean of England differs."""
@@ -209,7 +208,6 @@ def test_the_workload_index_is_the_same_on_either_census(by_area: MeasureCompari
     assert ratio.iloc[0] == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_gradients_by_fifth_of_areas(england: Place, by_area: MeasureComparison) -> None:
     found = by_area.by_fifth(na.deprivation_fifth(england.deprivation["deprivation_decile"]))
     crude, equal = (found["most_over_least"].xs(ages, level="ages") for ages in ("crude", "equal"))
@@ -225,7 +223,6 @@ def test_gradients_by_fifth_of_areas(england: Place, by_area: MeasureComparison)
     assert found.at[(OURS, "crude"), "fifth_1"] == pytest.approx(np.average(index, weights=people), rel=1e-12)
 
 
-@pytest.mark.slow
 def test_gradients_by_fifth_of_practices_beside_those_of_2026(england: Place, shared: Shared) -> None:
     """The reference is of 2026/27 by IMD 2025; ours of 2024/25 by IMD 2019 and the lists of July 2023, so
     that only order and size can agree: each ratio within 5 %."""
@@ -249,7 +246,6 @@ def test_gradients_by_fifth_of_practices_beside_those_of_2026(england: Place, sh
     assert (found[fifths] - published[fifths]).abs().max(axis=None) < 0.06
 
 
-@pytest.mark.slow
 def test_our_index_and_community_services_explained(
     england: Place, by_pcn: MeasureComparison, shared: Shared
 ) -> None:

@@ -10,6 +10,8 @@ from needsalloc.plan import read_plan
 from needsalloc.run import run_plan
 from plan_folders import CURRENT, DEPRIVATION, PLAN, write_files
 
+pytestmark = pytest.mark.slow
+
 ONE_ICB = PLAN.replace("[catchment]", '[catchment]\nicb = "QZZ"').replace(f'current = "{CURRENT}"\n', "")
 RESIDENT = ONE_ICB.replace("[need]", '[need]\npeople = "resident"')
 WHOLE = RESIDENT.replace("[catchment]", '[catchment]\nmethod = "first_past_the_post"')
