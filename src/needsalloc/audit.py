@@ -41,7 +41,7 @@ from needsalloc.audit_areas import (
     rows_of_frame,
 )
 from needsalloc.audit_tables import NOW, tables
-from needsalloc.display import sentence_and_table
+from needsalloc.display import sentence_and_table, side_by_side
 from needsalloc.equity import InequalityMeasures
 from needsalloc.errors import InvalidValueError, UnknownCodeError, first_few
 from needsalloc.index import NeedIndex
@@ -116,7 +116,7 @@ class EquityAudit:
                 f"{first_few(self.inequality['resource'].unique(), 20)}."
             )
         by = rows.set_index(["measure", "level", "against"])["value"]
-        return by.unstack(["level", "against"], sort=False)  # noqa: PD010
+        return side_by_side(by, ["level", "against"])
 
     def beside(self, level: Level = "areas", against: str = NEED) -> pd.DataFrame:
         """Measures of every resource beside each other, before and after: a column for each resource.
@@ -127,7 +127,7 @@ class EquityAudit:
         if rows.empty:
             raise UnknownCodeError(f"Nothing was audited for {level!r} against {against!r}.")
         by = rows.set_index(["measure", "resource"])["value"]
-        return by.unstack(sort=False)  # noqa: PD010
+        return side_by_side(by, ["resource"])
 
     def plot(
         self,

@@ -28,6 +28,17 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
+def side_by_side(values: pd.Series, across: list[str]) -> pd.DataFrame:
+    """Values by several labels as a table with a column for each of `across`, in the order they come in.
+
+    (`unstack(sort=False)` puts values in each other's places before pandas 3.)
+    """
+    labels: Any = values.index
+    down = [name for name in labels.names if name not in across]
+    rows, columns = labels.droplevel(across).unique(), labels.droplevel(down).unique()
+    return values.unstack(across).reindex(index=rows, columns=columns)  # noqa: PD010
+
+
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     """The axes to draw on: those given, or new ones of so many inches.
 
@@ -44,4 +55,4 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-__all__ = ["new_axes", "number", "sentence_and_table"]
+__all__ = ["new_axes", "number", "sentence_and_table", "side_by_side"]

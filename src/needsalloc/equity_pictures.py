@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from needsalloc.display import new_axes
+from needsalloc.display import new_axes, side_by_side
 from needsalloc.maps.pictures import INK, NONE, TEAMS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw_lorenz(points: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
 def draw_gradient(groups: pd.DataFrame, need: str, ax: Axes | None) -> Axes:
     """Resource per need of each group over that of all: bars from 1, each with its figure."""
     ax = new_axes(ax, 7.0, 4.8)
-    wide = groups.set_index(["group", "resource"])["relative_to_all"].unstack(sort=False)  # noqa: PD010
+    wide = side_by_side(groups.set_index(["group", "resource"])["relative_to_all"], ["resource"])
     place, width = np.arange(len(wide)), 0.8 / wide.shape[1]
     for number, (resource, level) in enumerate(wide.items()):
         left = place + (number - (wide.shape[1] - 1) / 2) * width
